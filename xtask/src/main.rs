@@ -1,2 +1,73 @@
-//! .
-fn main() {}
+//! The project's commands.
+//!
+//! ```text
+//! demo     build everything, start a stand-in provider and the relay, serve the page
+//! test     install what the suites need, run them all, end with `N passed, N failed`
+//! package  lay the npm package out in target/npm/keyferry and the site in www/dist
+//! check    formatting, lints, types, docs, licences, spelling: what CI runs first
+//! ```
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
+
+mod check;
+mod demo;
+mod package;
+mod process;
+mod suites;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787
+  test [--only SUITE]                    run the suites: unit, wasm, relay, browser, e2e, leak
+  package                                build target/npm/keyferry and www/dist
+  check                                  formatting, lints, types, docs, licences, spelling
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    use lexopt::prelude::*;
+
+    let mut args = lexopt::Parser::from_env();
+    let command = match args.next()? {
+        Some(Value(command)) => command.string()?,
+        Some(Long("help") | Short('h')) | None => {
+            print!("{USAGE}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    match command.as_str() {
+        "demo" => demo::run(demo::Options::parse(args)?).map(|()| ExitCode::SUCCESS),
+        "test" => suites::run(suites::Options::parse(args)?),
+        "package" => {
+            no_more(args)?;
+            package::site()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "check" => {
+            no_more(args)?;
+            check::run()
+        }
+        other => anyhow::bail!("unknown command `{other}`\n\n{USAGE}"),
+    }
+}
+
+fn no_more(mut args: lexopt::Parser) -> anyhow::Result<()> {
+    match args.next()? {
+        Some(arg) => Err(arg.unexpected().into()),
+        None => Ok(()),
+    }
+}

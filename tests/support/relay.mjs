@@ -1,0 +1,85 @@
+// The built relay as a child process, with the configuration a test wants.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { env } from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const binary = env.KEYFERRY_RELAY ?? join(root, "target/debug/keyferry-relay");
+
+/** Providers a stand-in imitates. */
+export const IMITATED = ["openai", "anthropic", "google", "openrouter"];
+
+/** A loopback port that was free a moment ago. @returns {Promise<number>} */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+/**
+ * @typedef {object} Relay
+ * @property {string} origin `http://localhost:<port>`
+ * @property {number} pid
+ * @property {() => string} logs everything it has written so far
+ * @property {(signal?: NodeJS.Signals) => Promise<number | null>} stop waits for its exit code
+ */
+
+/**
+ * Starts a relay that serves the built site and sends every provider's traffic to `provider`.
+ *
+ * @param {object} options
+ * @param {string} options.provider origin of the stand-in
+ * @param {string} [options.server] more lines of `[server]`
+ * @param {string} [options.config] more TOML tables
+ * @param {string} [options.log] RUST_LOG
+ * @returns {Promise<Relay>}
+ */
+export async function startRelay({ provider, server = "", config = "", log = "info" }) {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const folder = await mkdtemp(join(tmpdir(), "keyferry-"));
+  const file = join(folder, "relay.toml");
+  const providers = IMITATED.map((id) => `[providers.${id}]\nbase_url = "${provider}"\n`).join("");
+  await writeFile(
+    file,
+    `[server]\nlisten = "127.0.0.1:${port}"\npublic_origins = ["${origin}"]\n` +
+      `static_dir = "www/dist"\n${server}\n${providers}\n${config}\n`,
+  );
+
+  const child = spawn(binary, ["serve", "--config", file], {
+    cwd: root,
+    env: { ...env, RUST_LOG: log, RUST_BACKTRACE: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => (output += chunk));
+  child.stderr.on("data", (chunk) => (output += chunk));
+  /** @type {Promise<number | null>} */
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+
+  const stop = async (/** @type {NodeJS.Signals} */ signal = "SIGTERM") => {
+    child.kill(signal);
+    const code = await exited;
+    await rm(folder, { recursive: true, force: true });
+    return code;
+  };
+  for (const deadline = Date.now() + 20_000; ; ) {
+    const live = await fetch(`${origin}/healthz`).then((r) => r.ok, () => false);
+    if (live) return { origin, pid: child.pid ?? 0, logs: () => output, stop };
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop("SIGKILL");
+      throw new Error(`the relay did not start:\n${output}`);
+    }
+    await sleep(50);
+  }
+}

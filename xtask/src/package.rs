@@ -1,0 +1,122 @@
+//! From sources to `target/npm/keyferry` (the npm package) and `www/dist` (the site).
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process::{run, run_quiet, step};
+use crate::tools::{self, TRUNK, WASM_BINDGEN};
+use crate::workspace::{root, target, up_to_date};
+
+/// What the compiler's baseline for this target uses; every browser since 2022 has them.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+
+/// The vault's module as the compiler leaves it.
+fn compiled() -> PathBuf {
+    target().join("wasm32-unknown-unknown/wasm/vault_wasm.wasm")
+}
+
+/// Builds the npm package. Steps whose output is newer than their input are left out.
+pub(crate) fn npm() -> Result<()> {
+    tools::wasm_target()?;
+    tools::npm_ci()?;
+    step("compiling the vault to WebAssembly");
+    run(Command::new("cargo").current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--package",
+        "vault-wasm",
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]))?;
+
+    let bindings = root().join("target/wasm-bindgen");
+    let module = bindings.join("vault_bg.wasm");
+    if !up_to_date(&module, &[compiled()]) {
+        step("generating its bindings");
+        let path = tools::path_with(&[&WASM_BINDGEN])?;
+        run_quiet(
+            Command::new("wasm-bindgen")
+                .env("PATH", &path)
+                .args(["--target", "no-modules", "--out-name", "vault", "--out-dir"])
+                .arg(&bindings)
+                .arg(compiled()),
+        )?;
+        let optimised = bindings.join("vault_bg.opt.wasm");
+        run_quiet(
+            Command::new("node")
+                .arg(root().join("node_modules/binaryen/bin/wasm-opt"))
+                .arg("-Oz")
+                .args(FEATURES)
+                .arg("-o")
+                .arg(&optimised)
+                .arg(&module),
+        )?;
+        std::fs::rename(&optimised, &module).context("could not keep the optimised module")?;
+    }
+
+    let package = root().join("target/npm/keyferry");
+    let inputs = [
+        module,
+        root().join("vault-wasm/js"),
+        root().join("package-lock.json"),
+    ];
+    if !up_to_date(&package.join("package.json"), &inputs) {
+        step("building the npm package");
+        run(Command::new("node")
+            .current_dir(root())
+            .arg("vault-wasm/js/build.mjs"))?;
+    }
+    Ok(())
+}
+
+/// Builds the npm package and the site that carries it under `/keyferry/`.
+pub(crate) fn site() -> Result<()> {
+    npm()?;
+    let inputs = [
+        root().join("target/npm/keyferry/package.json"),
+        root().join("www/index.html"),
+        root().join("www/src"),
+        root().join("Trunk.toml"),
+    ];
+    if up_to_date(&root().join("www/dist/index.html"), &inputs) {
+        return Ok(());
+    }
+    let path = tools::path_with(&[&TRUNK])?;
+    step("building the page");
+    run_quiet(
+        Command::new("trunk")
+            .current_dir(root())
+            .env("PATH", path)
+            .env_remove("NO_COLOR") // Trunk reads it as a boolean of its own and refuses "1"
+            .args(["build", "--offline", "--log", "warn"]),
+    )?;
+    Ok(())
+}
+
+/// Compiles the relay and gives the path of its binary.
+pub(crate) fn relay() -> Result<PathBuf> {
+    step("compiling the relay");
+    run(Command::new("cargo").current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--package",
+        "keyferry-relay",
+    ]))?;
+    Ok(target().join("debug").join(if cfg!(windows) {
+        "keyferry-relay.exe"
+    } else {
+        "keyferry-relay"
+    }))
+}

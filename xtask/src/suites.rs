@@ -1,0 +1,267 @@
+//! `cargo xtask test`: every suite, counted into one closing line.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::package;
+use crate::process::{run_watched, step};
+use crate::tools::{self, CHROMEDRIVER, CHROMIUM, WASM_BINDGEN, WASM_PACK};
+use crate::workspace::root;
+
+/// The suites in the order they run: the quickest to fail for the right reason first.
+const SUITES: [Suite; 6] = [
+    Suite {
+        name: "unit",
+        run: unit,
+    },
+    Suite {
+        name: "relay",
+        run: relay,
+    },
+    Suite {
+        name: "wasm",
+        run: wasm,
+    },
+    Suite {
+        name: "browser",
+        run: browser,
+    },
+    Suite {
+        name: "e2e",
+        run: e2e,
+    },
+    Suite {
+        name: "leak",
+        run: leak,
+    },
+];
+
+struct Suite {
+    name: &'static str,
+    run: fn(&mut Count) -> Result<bool>,
+}
+
+/// What the command line chose.
+pub(crate) struct Options {
+    only: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Self> {
+        use lexopt::prelude::*;
+
+        let mut only = None;
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("only") => only = Some(args.value()?.string()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(Self { only })
+    }
+}
+
+/// Runs the chosen suites, all of them even when one fails.
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    let chosen: Vec<_> = SUITES
+        .iter()
+        .filter(|suite| {
+            options
+                .only
+                .as_deref()
+                .is_none_or(|only| only == suite.name)
+        })
+        .collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        bail!("no such suite; there are {}", names.join(", "));
+    }
+
+    let mut total = Count::default();
+    for suite in chosen {
+        step(&format!("suite {}", suite.name));
+        let mut count = Count::default();
+        let succeeded = (suite.run)(&mut count).unwrap_or_else(|error| {
+            eprintln!("error: suite {}: {error:#}", suite.name);
+            false
+        });
+        // A suite that did not compile, crashed, or ran nothing has failed, whatever it counted.
+        if (!succeeded && count.failed == 0) || count.passed + count.failed == 0 {
+            count.failed += 1;
+        }
+        eprintln!(
+            "  {}: {} passed, {} failed",
+            suite.name, count.passed, count.failed
+        );
+        total.passed += count.passed;
+        total.failed += count.failed;
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn unit(count: &mut Count) -> Result<bool> {
+    cargo_test(&["keyferry-protocol", "vault-wasm", "xtask"], count)
+}
+
+fn relay(count: &mut Count) -> Result<bool> {
+    cargo_test(&["keyferry-relay"], count)
+}
+
+fn wasm(count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[CHROMIUM, CHROMEDRIVER])?;
+    tools::wasm_target()?;
+    let path = tools::path_with(&[&WASM_BINDGEN, &WASM_PACK])?;
+    let mut command = Command::new("wasm-pack");
+    command
+        .current_dir(root())
+        .env("PATH", path)
+        .args(["test", "--headless", "--chrome", "--mode", "no-install"])
+        .args(["--chromedriver", &program("chromedriver")])
+        .arg("vault-wasm");
+    run_watched(&mut command, |line| count.read(line))
+}
+
+fn browser(count: &mut Count) -> Result<bool> {
+    node_tests("browser", count)
+}
+
+fn e2e(count: &mut Count) -> Result<bool> {
+    node_tests("e2e", count)
+}
+
+fn leak(count: &mut Count) -> Result<bool> {
+    node_tests("leak", count)
+}
+
+fn cargo_test(packages: &[&str], count: &mut Count) -> Result<bool> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(root())
+        .args(["test", "--quiet", "--no-fail-fast"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    run_watched(&mut command, |line| count.read(line))
+}
+
+/// Runs `tests/<folder>` with Node's runner, on the built site and the built relay.
+fn node_tests(folder: &str, count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[CHROMIUM])?;
+    package::site()?;
+    let relay = package::relay()?;
+    let tests = root().join("tests").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(&tests)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    files.sort();
+    let mut command = Command::new("node");
+    command
+        .current_dir(root())
+        .env("KEYFERRY_RELAY", relay)
+        .env("CHROMIUM", program("chromium"))
+        // One browser at a time: two of them on two cores wait for each other into time-outs.
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files);
+    run_watched(&mut command, |line| count.read(line))
+}
+
+/// The full path of a program on PATH, which drivers ask for.
+fn program(name: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .map_or_else(
+            || name.to_owned(),
+            |file| file.to_string_lossy().into_owned(),
+        )
+}
+
+/// Tests passed and failed, read from the runners' own closing lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    /// Takes in one line of a runner's output: libtest's `test result: …` (also wasm-bindgen's),
+    /// or Node's `ℹ pass N` and `ℹ fail N`.
+    fn read(&mut self, line: &str) {
+        if let Some(result) = line.trim().strip_prefix("test result:") {
+            self.passed += number_before(result, "passed");
+            self.failed += number_before(result, "failed");
+        } else if let Some(passed) = line.trim().strip_prefix("ℹ pass ") {
+            self.passed += passed.parse::<u64>().unwrap_or(0);
+        } else if let Some(failed) = line.trim().strip_prefix("ℹ fail ") {
+            self.failed += failed.parse::<u64>().unwrap_or(0);
+        }
+    }
+}
+
+fn number_before(text: &str, word: &str) -> u64 {
+    let words: Vec<_> = text
+        .split([' ', ';', '.'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    words
+        .windows(2)
+        .find_map(|pair| match pair {
+            [number, found] if *found == word => number.parse().ok(),
+            _ => None,
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(lines: &[&str]) -> Count {
+        let mut count = Count::default();
+        for line in lines {
+            count.read(line);
+        }
+        count
+    }
+
+    #[test]
+    fn reads_libtest() {
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
+        assert_eq!(
+            count(&[line, line]),
+            Count {
+                passed: 24,
+                failed: 6
+            }
+        );
+    }
+
+    #[test]
+    fn reads_node() {
+        let lines = ["ℹ tests 5", "ℹ pass 4", "ℹ fail 1", "ℹ cancelled 0"];
+        assert_eq!(
+            count(&lines),
+            Count {
+                passed: 4,
+                failed: 1
+            }
+        );
+    }
+
+    #[test]
+    fn ignores_everything_else() {
+        assert_eq!(
+            count(&["running 3 tests", "ok", "pass 9"]),
+            Count::default()
+        );
+    }
+}
