@@ -1,1 +1,27 @@
-//! .
+//! What the vault and the relay both speak.
+//!
+//! Pure code: no I/O, no clock and no randomness of its own; time and random bytes come in as
+//! arguments. The same source runs natively in the relay and as WebAssembly in the vault, so that
+//! both halves agree on every byte.
+//!
+//! ```text
+//!            key ──► shape ──┐
+//!                            ▼
+//!  body ─► json/multipart ─► routing ─► catalogue ─► path ─► provider
+//!                                          │
+//!  answer ◄──────────── scrub ◄─ usage ◄───┘      header, error: names used on both sides
+//! ```
+
+pub mod catalogue;
+pub mod error;
+pub mod header;
+pub mod json;
+pub mod multipart;
+pub mod path;
+pub mod routing;
+pub mod shape;
+
+pub use catalogue::{Catalogue, Provider, Verdict};
+pub use error::ErrorCode;
+pub use header::{Fallback, FallbackReason, Payer};
+pub use routing::{ModelField, Target, find_model, splice_model};
