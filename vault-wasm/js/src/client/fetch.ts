@@ -1,0 +1,50 @@
+import { VaultError } from "../errors.js";
+import type { Refusal } from "../wire.js";
+import type { Link } from "./link.js";
+import { signalOf, toWire } from "./request.js";
+import { refusalResponse, toResponse } from "./response.js";
+
+/** Statuses of refusals that reach the page as errors. */
+const STATUS: { [code: string]: number } = { locked: 423, empty: 423, forbidden: 403, invalid_argument: 400 };
+
+/**
+ * `fetch` through the vault. Rejects with the signal's reason, or TypeError
+ * for foreign URLs, malformed requests and network failures; every other
+ * trouble is an answer, because SDKs take rejections for lost connections and
+ * retry them. `refused` hears of each.
+ */
+export async function vaultFetch(
+  link: Link,
+  refused: (refusal: Refusal) => void,
+  input: RequestInfo | URL,
+  init: RequestInit | undefined,
+): Promise<Response> {
+  const signal = signalOf(input, init);
+  signal?.throwIfAborted();
+  const request = await until(signal, toWire(input, init));
+  const { url, method } = request;
+  let refusal: Refusal;
+  try {
+    const answer = await link.request(request, signal);
+    if (!("refusal" in answer)) return toResponse(answer.head, answer.body, answer.done, method, signal);
+    refusal = answer.refusal;
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError)) throw thrown;
+    if (thrown.code === "foreign_url" || thrown.code === "network" || thrown.code === "aborted") {
+      throw new TypeError(thrown.message, { cause: thrown });
+    }
+    refusal = { status: STATUS[thrown.code] ?? 503, code: thrown.code, message: thrown.message };
+  }
+  refused(refusal);
+  return refusalResponse(refusal, url);
+}
+
+/** `work`, or the signal's reason as soon as it fires. */
+function until<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,36 @@
+import type { VaultError } from "../errors.js";
+import type { OpArgs, OpName, OpResult } from "../ops.js";
+import type { Head, Refusal, VaultEventType, WireRequest } from "../wire.js";
+import type { Snapshot } from "../types.js";
+
+/** Where the chunks of an answer come from. A stream's default reader is one. */
+export interface BodySource {
+  read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> | undefined }>;
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/** An answer whose body has not been read. `done` tells the other side that it has been, or never will be. */
+export type Answer = { head: Head; body: BodySource | null; done: () => void } | { refusal: Refusal };
+
+/** What a link tells the vault object it belongs to. */
+export interface LinkEvents {
+  snapshot(snapshot: Snapshot): void;
+  event(type: VaultEventType, detail: unknown): void;
+  /** Nothing more will come: closed, retired, or the worker died. */
+  gone(why: VaultError): void;
+}
+
+/** The way to a vault: a worker's port, or memory in tests. */
+export interface Link {
+  /** The snapshot at the time of connecting. */
+  readonly snapshot: Snapshot;
+  listen(events: LinkEvents): void;
+  /** Rejects with a VaultError. */
+  call<K extends OpName>(op: K, args: OpArgs<K>): Promise<OpResult<K>>;
+  /** Rejects with the signal's reason, or with a VaultError. */
+  request(request: WireRequest, signal: AbortSignal | null): Promise<Answer>;
+  /** A new port to the same vault that can use it but not manage it. */
+  share(): MessagePort;
+  hidden(hidden: boolean): void;
+  close(): void;
+}

@@ -1,0 +1,85 @@
+/**
+ * Every code a {@link VaultError} can carry. The list is closed: code that
+ * switches over it can be checked for completeness.
+ */
+export const ERROR_CODES = [
+  "locked",
+  "empty",
+  "exists",
+  "wrong_password",
+  "too_many_attempts",
+  "weak_password",
+  "wrong_recovery_code",
+  "passkey_failed",
+  "unknown_provider",
+  "bad_key_format",
+  "duplicate_key",
+  "duplicate_name",
+  "key_rejected",
+  "not_found",
+  "bad_backup",
+  "invalid_argument",
+  "forbidden",
+  "relay_changed",
+  "relay_downgraded",
+  "relay_refused",
+  "network",
+  "foreign_url",
+  "aborted",
+  "corrupt",
+  "unsupported_version",
+  "quota",
+  "storage_lost",
+  "worker_failed",
+  "reload_required",
+  "closed",
+] as const;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** A failure as it crosses the port: errors themselves lose their fields when cloned. */
+export interface Failure {
+  code: ErrorCode;
+  message: string;
+  field?: string;
+  detail?: unknown;
+}
+
+/** What every method of the vault except `fetch` rejects with. */
+export class VaultError extends Error {
+  override readonly name = "VaultError";
+  /** Stable, from a closed list: what to switch on. */
+  readonly code: ErrorCode;
+  /** The input this is about, where a form would show it: `"password"`, `"key"`, … */
+  readonly field: string | undefined;
+  /** Facts for the code at hand, for instance `{ retryAfterMs }` for `too_many_attempts`. */
+  readonly detail: unknown;
+
+  constructor(code: ErrorCode, message: string, more: { field?: string | undefined; detail?: unknown } = {}) {
+    super(message);
+    this.code = code;
+    this.field = more.field;
+    this.detail = more.detail;
+  }
+
+  /** The error a worker reported. */
+  static from(failure: Failure): VaultError {
+    return new VaultError(failure.code, failure.message, failure);
+  }
+}
+
+const known: ReadonlySet<unknown> = new Set(ERROR_CODES);
+
+/**
+ * Makes a {@link Failure} of anything thrown. What is not one of ours says
+ * nothing about its cause: a stray exception's text could quote its input.
+ */
+export function toFailure(thrown: unknown): Failure {
+  const { code, message, field, detail } = (thrown ?? {}) as Partial<Failure>;
+  if (!known.has(code)) return { code: "worker_failed", message: "The vault stopped unexpectedly." };
+  const failure: Failure = { code: code as ErrorCode, message: String(message) };
+  if (field !== undefined) failure.field = field;
+  if (detail !== undefined) failure.detail = detail;
+  return failure;
+}

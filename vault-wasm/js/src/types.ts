@@ -1,0 +1,132 @@
+/** Whether there is a vault, and whether its keys can be used now. */
+export type VaultState = "empty" | "locked" | "unlocked";
+
+/** A provider of the catalogue, and whether the vault holds an active key of it. */
+export interface Provider {
+  /** `openai`, `anthropic`, … */
+  readonly id: string;
+  /** For people: `OpenAI`. */
+  readonly name: string;
+  /** Where its own API lives, for instance `https://api.openai.com`. */
+  readonly origin: string;
+  /** False while the vault is locked: a locked vault does not tell what it holds. */
+  readonly hasKey: boolean;
+}
+
+/** What a page can show of the vault. The same object until something in it changes. */
+export interface Snapshot {
+  readonly state: VaultState;
+  readonly providers: readonly Provider[];
+  /** When the vault will lock if nothing uses it: milliseconds since the epoch, null while not unlocked. */
+  readonly lockAt: number | null;
+  /** Whether the browser promised not to evict the vault; null before it was asked. */
+  readonly persisted: boolean | null;
+}
+
+/** Last verdict about a key. */
+export type KeyStatus =
+  | "untested"
+  | "valid"
+  | "invalid"
+  | "wrong_scope"
+  | "no_credit"
+  | "rate_limited"
+  | "deprecated_format"
+  | "unreachable";
+
+/** Everything there is to know about a key except the key. Times are milliseconds since the epoch. */
+export interface KeyInfo {
+  readonly id: string;
+  readonly provider: string;
+  readonly name: string;
+  /** `sk-p…wxyz`; empty for keys under 24 characters, of which it would tell too much. */
+  readonly preview: string;
+  /** Only active keys are used. */
+  readonly active: boolean;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly lastUsedAt: number | null;
+  readonly lastTestedAt: number | null;
+  readonly status: KeyStatus;
+  readonly expiresAt: number | null;
+  /** What this key may cost a day (UTC), in US dollars; enforced before sending. */
+  readonly dailyCapUsd: number | null;
+  /** Set when the key does not look like this provider's keys. It is kept and used all the same. */
+  readonly warning?: string;
+}
+
+/** A secret as text or as UTF-8 bytes. Bytes are copied; the caller can wipe its own. */
+export type SecretInput = string | Uint8Array;
+
+/** Fields of `keys.add`. */
+export interface NewKey {
+  /** Catalogue id. */
+  provider: string;
+  /** White space and quotes around it are dropped. */
+  key: SecretInput;
+  /** Unique per provider; one is made up when absent. */
+  name?: string;
+  /** Milliseconds since the epoch. */
+  expiresAt?: number | null;
+  /** US dollars a day (UTC). */
+  dailyCapUsd?: number | null;
+}
+
+/** Fields of `keys.update`; absent ones stay as they are. */
+export interface KeyChanges {
+  name?: string;
+  active?: boolean;
+  expiresAt?: number | null;
+  dailyCapUsd?: number | null;
+}
+
+/** How to open the vault. */
+export type Unlock =
+  | { password: SecretInput }
+  | { recoveryCode: SecretInput }
+  /** Asks the browser for one of the vault's passkeys. */
+  | { passkey: true };
+
+/** Detail of the `keyneeded` event: a request was refused for want of a usable key. */
+export interface KeyNeeded {
+  /** Absent when the request names none, as while locked. */
+  readonly provider?: string;
+  /** Code of the refusal: `missing_key`, `locked`, `daily_cap_reached`, … */
+  readonly reason: string;
+}
+
+/** Detail of each event of a vault. */
+export interface VaultEvents {
+  lock: { readonly reason: string };
+  unlock: null;
+  change: null;
+  keyneeded: KeyNeeded;
+  keyexpiring: { readonly id: string; readonly provider: string; readonly name: string; readonly expiresAt: number };
+  lockwarning: { readonly lockAt: number };
+}
+
+/** How to reach a vault. */
+export interface OpenOptions {
+  /** The relay's base URL; relative ones are resolved against the page. Keys go nowhere else. */
+  relay: string | URL;
+  /** Which vault of this origin. Default `"default"`. */
+  name?: string;
+  /** Where the vault runs. Only the page's own origin so far. */
+  mode?: "page";
+  /** Minutes without use before the vault locks, 1–1440. Default 30; a stored setting wins. */
+  autoLockMinutes?: number;
+  /** The app's own bearer token for the relay. Asked for each request, and once more when the relay says it expired. */
+  appToken?: () => Promise<string> | string;
+  /** The relay's identity key (Ed25519, base64url), to pin it from the start. */
+  relayKey?: string;
+  /** One worker for all tabs, or one per tab. Default: shared where the browser has it. */
+  worker?: "auto" | "shared" | "dedicated";
+  /** Where `worker.js` is served, when not beside this module. Must be of the page's origin. */
+  workerUrl?: string | URL;
+  /** Where `keyferry.wasm` is served, when not beside this module. */
+  wasmUrl?: string | URL;
+  /** A port from another page's `vault.share()`, instead of a worker of one's own. It has the `use` capability. */
+  port?: MessagePort;
+  /** Ask the worker for a port that can use the vault but not manage it. Default `"owner"`. */
+  capability?: "owner" | "use";
+}

@@ -1,0 +1,110 @@
+/**
+ * The messages between a page and the worker. Either side drops what it does
+ * not understand. `hello` keeps its `t` and `v` for ever, so that any two
+ * versions can tell each other apart.
+ */
+import type { Failure } from "./errors.js";
+import type { OpName } from "./ops.js";
+import type { Snapshot } from "./types.js";
+
+/** Raised whenever a message changes its meaning or shape. */
+export const PROTOCOL_VERSION = 1;
+
+/** A page that hears nothing from its worker for this long gives up. */
+export const START_TIMEOUT_MS = 5_000;
+/** Fetching and compiling the WASM and opening the database may take longer than starting a script. */
+export const OPEN_TIMEOUT_MS = 30_000;
+
+/** What a port may do: everything, or spend and watch. */
+export type Capability = "owner" | "use";
+
+export interface Hello {
+  t: "hello";
+  v: number;
+  /** The vault's name. */
+  name: string;
+  /** Absolute URL. */
+  relay: string;
+  relayKey: string | undefined;
+  autoLockMinutes: number | undefined;
+  /** Where the WASM is, or the file itself. */
+  wasm: string | ArrayBuffer;
+  /** Name of a Web Lock the page holds while it lives; null where there are none. */
+  life: string | null;
+  capability: Capability;
+  /** Whether the page can receive a transferred ReadableStream. */
+  streams: boolean;
+  hidden: boolean;
+}
+
+/** A request as it crosses the port. */
+export interface WireRequest {
+  url: string;
+  method: string;
+  headers: [string, string][];
+  body: null | Uint8Array<ArrayBuffer> | Blob;
+}
+
+/** The vault refused to send: becomes a Response in the relay's error shape. */
+export interface Refusal {
+  status: number;
+  code: string;
+  message: string;
+  provider?: string;
+}
+
+export type ToWorker =
+  | Hello
+  | { t: "call"; id: number; op: OpName; args: object }
+  | { t: "share"; port: MessagePort }
+  | { t: "fetch"; id: number; request: WireRequest; token: boolean }
+  | { t: "abort"; id: number }
+  /** The page has the whole answer. */
+  | { t: "done"; id: number }
+  /** The page can take so many more chunks. */
+  | { t: "pull"; id: number; chunks: number }
+  | { t: "token"; id: number; value: string | null }
+  | { t: "hidden"; hidden: boolean }
+  | { t: "bye" };
+
+export type ToPage =
+  /** The script runs; the vault is being opened. */
+  | { t: "alive"; v: number }
+  /** `life` names a Web Lock the worker holds while it lives. */
+  | { t: "welcome"; snapshot: Snapshot; life: string | null }
+  | { t: "refused"; failure: Failure }
+  /** This worker is older than the page and is going away: start another. */
+  | { t: "outdated" }
+  /** This page must be reloaded; nothing else will come. */
+  | { t: "retired"; failure: Failure }
+  | { t: "result"; id: number; value: unknown }
+  | { t: "failed"; id: number; failure: Failure }
+  | { t: "head"; id: number; head: Head; body: ReadableStream<Uint8Array<ArrayBuffer>> | "chunks" | null }
+  | { t: "refusal"; id: number; refusal: Refusal }
+  | { t: "chunk"; id: number; bytes: Uint8Array<ArrayBuffer> }
+  | { t: "end"; id: number }
+  | { t: "wantToken"; id: number }
+  | { t: "snapshot"; snapshot: Snapshot }
+  | { t: "event"; type: VaultEventType; detail: unknown };
+
+/** Status line and headers of an answer. */
+export interface Head {
+  status: number;
+  statusText: string;
+  headers: [string, string][];
+  url: string;
+}
+
+export type VaultEventType = "lock" | "unlock" | "change" | "keyneeded" | "keyexpiring" | "lockwarning";
+
+/** Between the workers of one origin, over a BroadcastChannel. */
+export type Gossip =
+  | { t: "version"; v: number }
+  | { t: "lock"; reason: string }
+  | { t: "touch" }
+  | { t: "changed" };
+
+/** Name under which everything that belongs to one vault is found: worker, database, locks, channel. */
+export function scopeOf(name: string): string {
+  return `keyferry:${name}`;
+}

@@ -1,0 +1,41 @@
+/** The wasm-bindgen glue: build.mjs makes this module, with a factory around it, so that each call gives glue of its own. */
+import type { OpArgs, OpName, OpResult, Ops } from "../ops.js";
+import type { Refusal, VaultEventType, WireRequest } from "../wire.js";
+import type { KeyNeeded, Snapshot } from "../types.js";
+
+/** What the WASM exports. */
+export type WasmVault = {
+  [K in Exclude<keyof Ops, "lock" | "touch">]: (args: OpArgs<K & OpName>) => Promise<OpResult<K & OpName>>;
+} & {
+  snapshot(): Omit<Snapshot, "persisted">;
+  lock(reason: string): void;
+  touch(): void;
+  wake(): { lockAt: number | null; warnAt: number | null };
+  hidden(args: { hidden: boolean }): void;
+  /** Reads storage again after another worker wrote. */
+  refresh?(): Promise<void>;
+  fetch(
+    request: WireRequest & { signal: AbortSignal; appToken?: () => Promise<string> },
+  ): Promise<{ response: Response; keyId: string | null; keyNeeded?: KeyNeeded } | { refusal: Refusal }>;
+};
+
+export interface VaultConfig {
+  name: string;
+  relay: string;
+  relayKey?: string;
+  autoLockMinutes?: number;
+  emit: (event: { type: VaultEventType; [field: string]: unknown }) => void;
+}
+
+export interface Glue {
+  /** Instantiates the module anew and returns its memory. Once per glue. */
+  start(module: WebAssembly.Module): WebAssembly.Memory;
+  Vault: { open(config: VaultConfig): Promise<WasmVault> };
+  /** Cuts every way back into the instance: late callbacks of promises and closures do nothing from here on. */
+  end(): void;
+}
+
+export function createGlue(): Glue;
+
+/** `sha256-…` of the `keyferry.wasm` this worker was built with. */
+export const wasmIntegrity: string;

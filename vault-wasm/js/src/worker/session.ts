@@ -1,0 +1,69 @@
+import { createGlue, type Glue, type VaultConfig, type WasmVault } from "./glue.js";
+import type { Failure } from "../errors.js";
+
+/** Calls in flight at a lock get this long to settle before their memory goes. */
+const SETTLE_MS = 2_000;
+
+const LOCKED: Failure = { code: "locked", message: "The vault is locked." };
+
+/**
+ * One WASM instance, from opening to the zeroing of its memory. A lock ends
+ * the session; what comes after gets a new one.
+ */
+export class Session {
+  readonly vault: WasmVault;
+  readonly #glue: Glue;
+  readonly #memory: WebAssembly.Memory;
+  /** Per call in flight: settles it from outside once the instance is gone. */
+  readonly #calls = new Map<Promise<unknown>, (failure: Failure) => void>();
+  #ended: Promise<void> | undefined;
+
+  private constructor(glue: Glue, memory: WebAssembly.Memory, vault: WasmVault) {
+    this.#glue = glue;
+    this.#memory = memory;
+    this.vault = vault;
+  }
+
+  /** Instantiates the module and opens the database. */
+  static async open(module: WebAssembly.Module, config: VaultConfig): Promise<Session> {
+    const glue = createGlue();
+    const memory = glue.start(module);
+    return new Session(glue, memory, await glue.Vault.open(config));
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Runs a call. Rejects with `locked` when the session ends first. */
+  run<T>(call: (vault: WasmVault) => Promise<T> | T): Promise<T> {
+    if (this.#ended) return Promise.reject(LOCKED);
+    return new Promise((resolve, reject) => {
+      const running = (async () => call(this.vault))();
+      this.#calls.set(running, reject);
+      running.then(resolve, reject).finally(() => this.#calls.delete(running));
+    });
+  }
+
+  /**
+   * Ends every call with `locked`, waits for the instance to come to rest,
+   * fills its memory with zeros and lets go of it. The vault itself must be
+   * locked already. Resolves when the memory is zero.
+   */
+  end(failure: Failure = LOCKED): Promise<void> {
+    return (this.#ended ??= this.#end(failure));
+  }
+
+  async #end(failure: Failure): Promise<void> {
+    const calls = [...this.#calls.keys()];
+    for (const reject of this.#calls.values()) reject(failure);
+    if (calls.length > 0) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const bound = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS)));
+      await Promise.race([Promise.allSettled(calls), bound]);
+      clearTimeout(timer);
+    }
+    this.#glue.end();
+    new Uint8Array(this.#memory.buffer).fill(0);
+  }
+}
