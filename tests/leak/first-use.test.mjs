@@ -1,0 +1,163 @@
+// The first-use flow with keys that occur nowhere else, at the loudest log level; afterwards they are
+// searched for wherever a copy could have stayed.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { PASSWORD, addKey, chat, createVault, state } from "../support/page.mjs";
+import { CANARY, leaked, startStack, windows } from "../support/stack.mjs";
+
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
+/** @type {import("playwright-core").Page} */
+let page;
+/** @type {string} */
+let recoveryCode;
+
+const KEYS = [CANARY.openai, CANARY.anthropic];
+const NAME = "Quokka budget key";
+
+before(async () => {
+  stack = await startStack({ standin: { keys: KEYS }, relay: { log: "trace" } });
+  ({ page } = await stack.open());
+  recoveryCode = await createVault(page);
+  await addKey(page, "openai", CANARY.openai, NAME);
+  await addKey(page, "anthropic", CANARY.anthropic);
+  await chat(page, "openai");
+  await chat(page, "anthropic");
+  // A refusal, an unknown provider and a bad path also pass through the logs.
+  for (const path of ["/providers/openai/v1/nowhere", "/providers/nobody/v1/models", "/providers/openai/%2e%2e/x"]) {
+    await fetch(stack.relay.origin + path, { headers: { "x-byok-key": CANARY.openai } });
+  }
+  await fetch(`${stack.relay.origin}/providers/openai/v1/models?key=${CANARY.openai}`);
+});
+after(() => stack?.stop());
+
+/** Fails when any run of 8 secret characters of a canary is in `text`. @param {string} where @param {string} text */
+function clean(where, text) {
+  for (const secret of [...KEYS, PASSWORD.replaceAll(" ", "_")]) {
+    assert.equal(leaked(text, secret), undefined, `${where} holds part of a secret`);
+  }
+  assert.ok(!text.includes(PASSWORD), `${where} holds the password`);
+  assert.ok(!text.includes(recoveryCode), `${where} holds the recovery code`);
+}
+
+test("the search itself finds a key that is there", () => {
+  for (const key of KEYS) {
+    assert.ok(windows(key).length > 20);
+    assert.ok(leaked(`x${key.slice(-12)}y`, key));
+    assert.equal(leaked("Bearer sk-proj- sk-ant-api03- [redacted]", key), undefined);
+  }
+});
+
+test("the relay's log at trace level holds no key", () => {
+  const logs = stack.relay.logs();
+  assert.match(logs, /providers/, "the log was written at all");
+  clean("the log", logs);
+});
+
+test("the provider saw each key in its auth header and nowhere else", () => {
+  // Two answers at all prove that the keys arrived: this stand-in refuses any other. Its journal
+  // leaves the auth headers out by itself, so whatever it shows of a key came by another way.
+  const journal = stack.standin.getRequests();
+  assert.equal(journal.filter((entry) => entry.response.status === 200).length, 2);
+  clean("the provider's journal", JSON.stringify(journal));
+  for (const entry of journal) {
+    assert.deepEqual(Object.keys(entry.headers).filter((name) => name.startsWith("x-byok")), []);
+  }
+});
+
+test("IndexedDB, storage and caches hold no key, provider, key name or preview", async () => {
+  const stored = await page.evaluate(dumpStorage);
+  assert.ok(stored.length > 500, "there is something stored");
+  clean("storage", stored);
+  for (const word of ["openai", "anthropic", NAME, CANARY.openai.slice(0, 12), CANARY.openai.slice(-4)]) {
+    assert.ok(!stored.includes(word), `storage shows "${word}"`);
+  }
+});
+
+test("after lock, neither page nor worker holds a key or the password", async () => {
+  await page.getByTestId("lock-button").click();
+  await state(page, "locked");
+  for (const [where, strings] of await heaps()) clean(where, strings);
+});
+
+/** Everything this origin stores, as text in which bytes stand as Latin-1. */
+async function dumpStorage() {
+  const show = (/** @type {unknown} */ value) => {
+    /** @type {(v: unknown) => string} */
+    const walk = (v) => {
+      if (v instanceof ArrayBuffer) return walk(new Uint8Array(v));
+      if (ArrayBuffer.isView(v)) {
+        return String.fromCharCode(...new Uint8Array(v.buffer, v.byteOffset, v.byteLength));
+      }
+      if (v && typeof v === "object") return Object.entries(v).map(([k, x]) => `${k}=${walk(x)}`).join(";");
+      return String(v);
+    };
+    return walk(value);
+  };
+  const wait = (/** @type {IDBRequest} */ request) =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  let text = JSON.stringify([{ ...localStorage }, { ...sessionStorage }, await caches.keys()]);
+  for (const { name } of await indexedDB.databases()) {
+    if (!name) continue;
+    const database = await wait(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      const open = database.transaction(store).objectStore(store);
+      const [keys, values] = await Promise.all([wait(open.getAllKeys()), wait(open.getAll())]);
+      text += `\n${name}/${store}: ${show(keys)} ${show(values)}`;
+    }
+    database.close();
+  }
+  return text;
+}
+
+/** Heap snapshots of the page and of every worker, by name, as text. */
+async function heaps() {
+  const client = await stack.browser.newBrowserCDPSession();
+  const { targetInfos } = await client.send("Target.getTargets");
+  /** @type {[string, string][]} */
+  const found = [];
+  for (const { targetId, type, url } of targetInfos) {
+    if (!url.startsWith(stack.relay.origin) || !["page", "worker", "shared_worker"].includes(type)) continue;
+    found.push([`the heap of ${type}`, await snapshot(client, targetId)]);
+  }
+  assert.ok(found.some(([where]) => where.includes("worker")), "the worker was looked into");
+  return found;
+}
+
+/**
+ * @param {import("playwright-core").CDPSession} browser
+ * @param {string} targetId
+ */
+async function snapshot(browser, targetId) {
+  const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: false });
+  let id = 0;
+  let text = "";
+  /** @type {Map<number, (value: unknown) => void>} */
+  const waiting = new Map();
+  const receive = (/** @type {{sessionId: string, message: string}} */ event) => {
+    if (event.sessionId !== sessionId) return;
+    const message = JSON.parse(event.message);
+    if (message.method === "HeapProfiler.addHeapSnapshotChunk") text += message.params.chunk;
+    if (message.id) waiting.get(message.id)?.(message);
+  };
+  browser.on("Target.receivedMessageFromTarget", receive);
+  const send = (/** @type {string} */ method, params = {}) =>
+    new Promise((resolve) => {
+      id += 1;
+      waiting.set(id, resolve);
+      void browser.send("Target.sendMessageToTarget", {
+        sessionId,
+        message: JSON.stringify({ id, method, params }),
+      });
+    });
+  await send("HeapProfiler.collectGarbage");
+  await send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+  browser.off("Target.receivedMessageFromTarget", receive);
+  await browser.send("Target.detachFromTarget", { sessionId });
+  return text;
+}
