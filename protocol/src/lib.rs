@@ -12,6 +12,7 @@
 //!  answer ◄──────────── scrub ◄─ usage ◄───┘      header, error: names used on both sides
 //! ```
 
+pub mod base64url;
 pub mod catalogue;
 pub mod error;
 pub mod header;
@@ -19,6 +20,7 @@ pub mod json;
 pub mod multipart;
 pub mod path;
 pub mod routing;
+pub mod sealed;
 pub mod shape;
 
 pub use catalogue::{Catalogue, Provider, Verdict};
