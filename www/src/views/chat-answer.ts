@@ -1,0 +1,90 @@
+/** One answer: its text as it streams, how it ended, who paid. */
+import { StreamReader, announce } from "../announce";
+import type { Outcome, Receipt } from "../chat/ask";
+import { fill, h, setText } from "../dom";
+import type { Problem } from "../problem";
+import { strings } from "../strings";
+import { problemPanel } from "../ui/problem-panel";
+import type { ActionHandlers } from "../ui/problem-panel";
+
+export class AnswerView {
+  readonly root: HTMLElement;
+  readonly #provider: string;
+  readonly #text = document.createTextNode("");
+  readonly #body: HTMLElement;
+  readonly #note = h("p", { class: "turn__note" });
+  readonly #payer = h("p", { class: "turn__payer", "data-testid": "chat-payer" });
+  readonly #problem = h("div", {});
+  readonly #reader = new StreamReader();
+
+  constructor(provider: string, model: string) {
+    this.#provider = provider;
+    // Model output is text, never markup.
+    this.#body = h("p", { class: "turn__text", "data-testid": "chat-output", "data-done": "false" }, this.#text);
+    this.root = h(
+      "article",
+      { class: "turn turn--answer", "aria-busy": "true", "data-state": "waiting" },
+      h("h2", { class: "turn__who" }, provider, h("span", { class: "turn__model" }, model)),
+      this.#body,
+      this.#problem,
+      h("footer", { class: "turn__foot" }, this.#payer, this.#note),
+    );
+    setText(this.#note, strings.chat.waiting);
+  }
+
+  append(text: string): void {
+    if (this.root.dataset["state"] !== "streaming") {
+      this.root.dataset["state"] = "streaming";
+      setText(this.#note, "");
+      announce(strings.chat.started(this.#provider));
+    }
+    this.#text.appendData(text);
+    this.#reader.push(text);
+  }
+
+  showReceipt(receipt: Receipt, provider: string): void {
+    const text = strings.chat;
+    const words = { user: text.paidByUser, server: text.paidByServer, unknown: text.paidByUnknown };
+    this.#payer.dataset["paidBy"] = receipt.paidBy ?? "unknown";
+    setText(this.#payer, words[receipt.paidBy ?? "unknown"](provider));
+  }
+
+  finish(outcome: Exclude<Outcome, { kind: "failed" }>): void {
+    const text = strings.chat;
+    if (outcome.kind === "stopped") {
+      this.#end("stopped", text.stopped);
+      announce(text.stoppedNow);
+      return;
+    }
+    const notes = { complete: "", length: text.length, filtered: text.filtered };
+    this.#end("finished", notes[outcome.reason]);
+    announce(notes[outcome.reason] || text.finished);
+  }
+
+  /** Keeps what has arrived and says below it what happened. */
+  fail(problem: Problem, handlers: ActionHandlers, again: () => void): void {
+    this.#end("failed", "");
+    const panel = problemPanel(problem, handlers);
+    // Whatever else helps first, asking again is always the second step.
+    if (problem.action !== "retry" && problem.action !== null) {
+      panel.append(
+        h("button", { type: "button", class: "button button--small", "data-action": "retry", onclick: again }, strings.chat.retry),
+      );
+    }
+    fill(this.#problem, panel);
+  }
+
+  /** Once a newer answer runs, the buttons of an older failure would act on the wrong one. */
+  disableActions(): void {
+    for (const button of this.#problem.querySelectorAll("button")) button.remove();
+  }
+
+  #end(state: "finished" | "stopped" | "failed", note: string): void {
+    this.root.dataset["state"] = state;
+    this.root.removeAttribute("aria-busy");
+    this.#body.dataset["done"] = "true";
+    setText(this.#note, note);
+    this.#body.hidden = this.#text.length === 0;
+    this.#reader.finish();
+  }
+}

@@ -1,0 +1,8 @@
+/** One screen of the page. */
+export interface View {
+  readonly root: HTMLElement;
+  /** Puts the keyboard where a person would start. */
+  focus(): void;
+  /** Lets go of everything the view holds: subscriptions, typed text. */
+  dispose?(): void;
+}
