@@ -21,7 +21,7 @@ await build({
 });
 
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], {
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], {
   stdio: "inherit",
   // The relay's list of error codes is compared with the page's sentences.
   env: { ...process.env, KEYFERRY_ROOT: here("../..") },
