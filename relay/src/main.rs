@@ -1,2 +1,69 @@
-//! .
-fn main() {}
+//! The relay's binary: parse, build, run, drain.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use keyferry_relay::{Command, Config, ConfigError, telemetry};
+
+fn main() -> ExitCode {
+    let outcome = match keyferry_relay::parse_arguments(std::env::args_os().skip(1)) {
+        Ok(command) => run(command),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "keyferry-relay: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // Before anything secret is read.
+    keyferry_relay::forbid_core_dumps()?;
+    let mut out = std::io::stdout();
+    match command {
+        Command::Help => out.write_all(keyferry_relay::HELP.as_bytes())?,
+        Command::Version => writeln!(out, "keyferry-relay {}", env!("CARGO_PKG_VERSION"))?,
+        Command::Keygen(kid) => writeln!(out, "{}", keyferry_relay::keygen(kid.as_deref())?)?,
+        Command::CheckConfig(path) => {
+            writeln!(out, "{}", load(path.as_deref())?.to_redacted_toml()?)?;
+        }
+        Command::Healthcheck(path) => {
+            let config = load(path.as_deref())?;
+            let ready = runtime()?.block_on(keyferry_relay::healthcheck(&config));
+            return Ok(if ready {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::Serve(path) => serve(path)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+    let config = load(path.as_deref())?;
+    telemetry::init(std::env::var("RUST_LOG").ok().as_deref());
+    let reread = move || load(path.as_deref());
+    runtime()?.block_on(keyferry_relay::serve(config, reread))?;
+    Ok(())
+}
+
+fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+    Config::load(
+        path,
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}

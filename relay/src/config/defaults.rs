@@ -1,0 +1,61 @@
+//! Every default of the relay, each with its reason.
+
+use std::time::Duration;
+
+/// Loopback: nothing is reachable from outside until the operator says so.
+pub const LISTEN: &str = "127.0.0.1:8787";
+
+/// Large enough for a 25 MB audio file, the most OpenAI takes for transcription, and no more.
+pub const MAX_BODY_BYTES: u64 = 26_214_400;
+
+/// A unified request is held in memory while its `model` is read and replaced; chats with images
+/// fit, a client that wants more uses the passthrough route, which streams.
+pub const MAX_BUFFERED_BODY_BYTES: u64 = 26_214_400;
+
+/// Sealed key, app token and the SDKs' own headers together stay far below; nginx refuses at 32 KiB.
+pub const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// Official SDKs send about 25.
+pub const MAX_HEADERS: usize = 100;
+
+/// Time for a complete request head, idle keep-alive time included. Above the 60 s after which
+/// nginx and most load balancers drop an idle upstream connection themselves, so they never
+/// reuse one that is just being closed here.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Longest silence of a client that is sending its body.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest time a client may take nothing of what is being sent to it: a reader that stopped must
+/// not hold a provider connection for ever.
+pub const WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// DNS, TCP and TLS to a provider; slower than this is an outage.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Until the provider's response head. The official SDKs wait 10 minutes, and reasoning models
+/// use them.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Longest silence between two chunks of a provider's answer. There is no total timeout.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A key test asks for a list; a person is waiting for it.
+pub const KEY_TEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Providers close idle connections after 20 to 60 s; reusing one that is just being closed costs
+/// a failed request.
+pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Open connections from clients; each costs a few kilobytes.
+pub const MAX_CONNECTIONS: usize = 10_000;
+
+/// Streams one HTTP/2 connection may have open, as in RFC 9113 §6.5.2's advice of at least 100.
+pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
+
+/// Time between turning readiness off and closing the listener: load balancers need one probe
+/// interval to notice. Zero fits a single instance.
+pub const DRAIN_DELAY: Duration = Duration::ZERO;
+
+/// Time for running streams to end before they are cut.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,112 @@
+//! What the edge hands to a handler, and what a handler hands back to it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keyferry_protocol::{ErrorCode, FallbackReason, Payer, header as names};
+
+use super::{Credentials, Site};
+use crate::error::ApiError;
+use crate::observe::Record;
+use crate::request_id::RequestId;
+use crate::state::Live;
+
+/// Address of the connection's other end, put into a request by the server that accepted it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// What is known of a request before its route runs.
+#[derive(Debug)]
+pub struct Context {
+    /// Joins the answer with the logs.
+    pub request_id: RequestId,
+    /// Taken from the headers; wiped when the request ends.
+    pub credentials: Credentials,
+    /// Which of the relay's origins was asked.
+    pub site: Site,
+    /// The connection's other end; absent when a test drives the router without a connection.
+    pub peer: Option<IpAddr>,
+    /// The settings this request runs under, whatever is reloaded meanwhile.
+    pub live: Arc<Live>,
+}
+
+impl Context {
+    pub(super) fn new(
+        record: &Record,
+        credentials: Credentials,
+        site: Site,
+        request: &Request,
+        live: Arc<Live>,
+    ) -> Self {
+        Self {
+            request_id: record.request_id().clone(),
+            credentials,
+            site,
+            peer: request.extensions().get::<Peer>().map(|peer| peer.0),
+            live,
+        }
+    }
+}
+
+/// Extracts the [`Context`].
+#[derive(Clone, Debug)]
+pub struct Ctx(pub Arc<Context>);
+
+impl<S: Sync> FromRequestParts<S> for Ctx {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Arc<Context>>()
+            .map(|context| Self(Arc::clone(context)))
+            .ok_or_else(|| ApiError::new(ErrorCode::Internal, "the edge layer is missing"))
+    }
+}
+
+/// What a handler learnt that belongs into headers, logs and metrics. Travels in the response's
+/// extensions and is taken out by the edge.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Id of the provider that was asked.
+    pub provider: Option<String>,
+    /// Who paid.
+    pub payer: Option<Payer>,
+    /// Why the server's key paid.
+    pub fallback: Option<FallbackReason>,
+    /// From sending the request to the provider's response head.
+    pub provider_time: Option<Duration>,
+    /// Set later, by the body, when the provider ended its answer early and the client was told
+    /// by other means than a broken body.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl Outcome {
+    pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
+        let mut put = |name: &'static str, value: Option<&'static str>| {
+            if let Some(value) = value {
+                headers.insert(
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                );
+            }
+        };
+        put(names::PAID_BY, self.payer.map(Payer::as_str));
+        put(
+            names::FALLBACK_REASON,
+            self.fallback.map(FallbackReason::as_str),
+        );
+        let provider = self
+            .provider
+            .as_deref()
+            .and_then(|id| HeaderValue::from_str(id).ok());
+        if let Some(provider) = provider {
+            headers.insert(HeaderName::from_static(names::PROVIDER), provider);
+        }
+    }
+}

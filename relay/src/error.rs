@@ -1,0 +1,144 @@
+//! The one place that turns a refusal into HTTP: an RFC 9457 problem document that also carries
+//! the `error` object provider SDKs read.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use keyferry_protocol::{ErrorCode, header as names};
+use serde_json::json;
+
+/// An error the relay itself makes. Its texts are ours: nothing a client or a provider sent is
+/// ever repeated in them, except ids that were checked against the catalogue.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct ApiError {
+    code: ErrorCode,
+    detail: Cow<'static, str>,
+    provider: Option<String>,
+    retry_after: Option<u64>,
+    allow: Option<&'static str>,
+}
+
+impl ApiError {
+    /// An error with `code`, explained by `detail` to the person who reads it.
+    #[must_use]
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            provider: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    /// Names the provider it is about; `id` must be one of the catalogue's.
+    #[must_use]
+    pub fn provider(mut self, id: &str) -> Self {
+        self.provider = Some(id.to_owned());
+        self
+    }
+
+    /// Says when trying again can work, in whole seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Names the methods the route has (RFC 9110 §15.5.6).
+    #[must_use]
+    pub fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// Its stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let code = self.code.as_str();
+        let mut document = json!({
+            "type": format!("urn:keyferry:error:{code}"),
+            "title": self.code.title(),
+            "status": self.code.status(),
+            "detail": self.detail,
+            "code": code,
+            "error": { "message": self.detail, "type": self.code.kind(), "code": code },
+        });
+        if let (Some(provider), Some(fields)) = (&self.provider, document.as_object_mut()) {
+            fields.insert("provider".to_owned(), json!(provider));
+        }
+        document
+    }
+
+    /// The event that ends a stream of server-sent events whose source failed. OpenAI's and
+    /// Google's SDKs look for `error` in the data, Anthropic's for the event's name and `type`.
+    #[must_use]
+    pub fn sse_event(&self) -> String {
+        let data = json!({
+            "type": "error",
+            "error": {
+                "message": self.detail,
+                "type": self.code.kind(),
+                "code": self.code.as_str(),
+            },
+        });
+        format!("event: error\ndata: {data}\n\n")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.document().to_string()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(
+            HeaderName::from_static(names::ERROR),
+            HeaderValue::from_static(self.code.as_str()),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        response.extensions_mut().insert(self.code);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_has_both_shapes() {
+        let error = ApiError::new(ErrorCode::MissingKey, "no key").provider("openai");
+        let document = error.document();
+        assert_eq!(document["code"], "missing_key");
+        assert_eq!(document["status"], 401);
+        assert_eq!(document["provider"], "openai");
+        assert_eq!(document["error"]["code"], "missing_key");
+        assert_eq!(document["error"]["type"], "authentication_error");
+        assert_eq!(document["error"]["message"], "no key");
+    }
+
+    #[test]
+    fn sse_event_is_one_event() {
+        let event = ApiError::new(ErrorCode::StreamInterrupted, "gone").sse_event();
+        assert!(event.starts_with("event: error\ndata: {"));
+        assert!(event.ends_with("}\n\n"));
+        assert_eq!(event.matches('\n').count(), 3);
+    }
+}

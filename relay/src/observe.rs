@@ -1,0 +1,193 @@
+//! One record per request, complete when the last byte of its answer was sent or given up.
+
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use keyferry_protocol::{ErrorCode, FallbackReason, Payer, header as names};
+
+use crate::edge::Outcome;
+use crate::request_id::RequestId;
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Sent whole.
+    Complete,
+    /// The source failed on the way.
+    Failed,
+    /// The client went away first.
+    Cancelled,
+}
+
+impl End {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is known of one request. Holds no header, path, query or body.
+#[derive(Debug)]
+pub struct Record {
+    request_id: RequestId,
+    method: Method,
+    started: Instant,
+    route: &'static str,
+    status: StatusCode,
+    code: Option<ErrorCode>,
+    outcome: Outcome,
+    head_after: Duration,
+    body_bytes: u64,
+    finished: bool,
+}
+
+impl Record {
+    pub(crate) fn begin(request_id: RequestId, method: &Method, route: &'static str) -> Self {
+        Self {
+            request_id,
+            method: method.clone(),
+            started: Instant::now(),
+            route,
+            status: StatusCode::OK,
+            code: None,
+            outcome: Outcome::default(),
+            head_after: Duration::ZERO,
+            body_bytes: 0,
+            finished: false,
+        }
+    }
+
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    pub(crate) fn outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// Notes the response head and writes the request's id and timings into it.
+    pub(crate) fn head(&mut self, response: &mut Response) {
+        self.head_after = self.started.elapsed();
+        self.status = response.status();
+        self.code = response.extensions().get::<ErrorCode>().copied();
+        let provider = self.outcome.provider_time.unwrap_or_default();
+        let own = self.head_after.saturating_sub(provider);
+        let timing = match self.outcome.provider_time {
+            Some(_) => format!("relay;dur={:.2}, provider;dur={:.1}", ms(own), ms(provider)),
+            None => format!("relay;dur={:.2}", ms(own)),
+        };
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::from_str(&timing) {
+            headers.insert(HeaderName::from_static("server-timing"), value);
+        }
+        if let Some(value) = self.request_id.header_value() {
+            headers.insert(HeaderName::from_static(names::REQUEST_ID), value);
+        }
+    }
+
+    fn finish(&mut self, end: End) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let failed = self.outcome.interrupted.load(Ordering::Relaxed);
+        let end = if failed && end == End::Complete {
+            End::Failed
+        } else {
+            end
+        };
+        tracing::info!(
+            target: "keyferry_relay::access",
+            request_id = self.request_id.as_str(),
+            method = self.method.as_str(),
+            route = self.route,
+            status = self.status.as_u16(),
+            code = self.code.map(ErrorCode::as_str),
+            provider = self.outcome.provider.as_deref(),
+            payer = self.outcome.payer.map(Payer::as_str),
+            fallback = self.outcome.fallback.map(FallbackReason::as_str),
+            provider_ms = self.outcome.provider_time.map(ms),
+            head_ms = ms(self.head_after),
+            total_ms = ms(self.started.elapsed()),
+            body_bytes = self.body_bytes,
+            end = end.as_str(),
+            "request"
+        );
+    }
+}
+
+impl Drop for Record {
+    /// Whatever was not finished by then was dropped by the server: the client is gone.
+    fn drop(&mut self) {
+        self.finish(End::Cancelled);
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    // Microsecond steps: finer is noise in a log line.
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// A response body that completes its [`Record`] when it ends, fails or is dropped.
+pub(crate) struct Observed {
+    inner: Body,
+    record: Record,
+}
+
+impl Observed {
+    pub(crate) fn new(inner: Body, record: Record) -> Self {
+        Self { inner, record }
+    }
+}
+
+impl http_body::Body for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.record.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if this.inner.is_end_stream() {
+                    this.record.finish(End::Complete);
+                }
+            }
+            Poll::Ready(Some(Err(_))) => this.record.finish(End::Failed),
+            Poll::Ready(None) => this.record.finish(End::Complete),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        // A body that has nothing to send is never polled.
+        if self.inner.is_end_stream() {
+            self.record.finish(End::Complete);
+        }
+    }
+}

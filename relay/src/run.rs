@@ -1,0 +1,129 @@
+//! Running the relay as a process: bind, serve, drain.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::routes;
+use crate::server::Server;
+use crate::state::{Bound, Relay, StartError};
+
+/// Why the relay stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An address could not be bound.
+    #[error("{field}: cannot listen on {address}: {source}")]
+    Bind {
+        /// The configuration's field.
+        field: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("signals: {0}")]
+    Signal(std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(
+    config: Config,
+    reread: impl Fn() -> Result<Config, crate::ConfigError>,
+) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
+
+    let (page, page_address) = bind("server.listen", config.server.listen).await?;
+    let vault = match config.vault.listen {
+        Some(address) => Some(bind("vault.listen", address).await?),
+        None => None,
+    };
+    let bound = Bound {
+        page: page_address,
+        vault: vault.as_ref().map(|(_, address)| *address),
+    };
+    let server = Arc::new(Server::new(&config));
+    let relay = Relay::new(config, bound)?;
+    let app = routes::app(Arc::clone(&relay));
+
+    let vault_listener = vault.map(|(listener, _)| listener);
+    for listener in std::iter::once(page).chain(vault_listener) {
+        let (server, app) = (Arc::clone(&server), app.clone());
+        tokio::spawn(async move { server.run(listener, app).await });
+    }
+    tracing::info!(listen = %bound.page, vault = bound.vault.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "listening");
+
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match reread().and_then(|config| relay.reload(config)) {
+                Ok(()) => tracing::info!("configuration reloaded"),
+                Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
+            },
+        }
+    }
+    let settings = relay.live();
+    let (delay, deadline) = (
+        settings.config.server.drain_delay,
+        settings.config.server.drain_deadline,
+    );
+    drop(settings);
+    tracing::info!("draining");
+    relay.start_draining();
+    tokio::time::sleep(delay).await;
+    server.close();
+    let whole = server.drained(deadline).await;
+    tracing::info!(whole, "stopped");
+    Ok(())
+}
+
+async fn bind(
+    field: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Bind {
+        field,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Asks the relay of this configuration for its readiness. True when it is ready.
+pub async fn healthcheck(config: &Config) -> bool {
+    tokio::time::timeout(Duration::from_secs(5), probe(config.server.listen))
+        .await
+        .is_ok_and(|answer| answer.unwrap_or(false))
+}
+
+async fn probe(listen: SocketAddr) -> std::io::Result<bool> {
+    // "Every address" is for listening; calling needs one.
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let mut stream = TcpStream::connect((ip, listen.port())).await?;
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await?;
+    Ok(&status == b"HTTP/1.1 200")
+}

@@ -1,0 +1,134 @@
+//! What lives as long as the process, and the part of it that a reload replaces.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::auth::Auth;
+use crate::config::{Config, ConfigError};
+use crate::edge::{Cors, Hosts};
+use crate::providers::Providers;
+use crate::request_id::{RequestId, RequestIds};
+use crate::upstream::{TlsError, Upstream};
+
+/// The relay's state, shared by every request.
+#[derive(Debug)]
+pub struct Relay {
+    live: ArcSwap<Live>,
+    upstream: Upstream,
+    ids: RequestIds,
+    bound: Bound,
+    draining: AtomicBool,
+}
+
+/// Addresses that were bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Of the API and the page.
+    pub page: SocketAddr,
+    /// Of the vault, when it has a listener of its own.
+    pub vault: Option<SocketAddr>,
+}
+
+/// Everything derived from the configuration. A request keeps the instance it began with.
+#[derive(Debug)]
+pub struct Live {
+    /// As it was read.
+    pub config: Config,
+    /// Own hosts and origins.
+    pub hosts: Hosts,
+    /// Origins that may call.
+    pub cors: Cors,
+    /// The catalogue with the operator's changes and server keys.
+    pub providers: Providers,
+    /// Who may call.
+    pub auth: Auth,
+}
+
+/// The relay cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A field of the configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Provider connections cannot be secured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system has no randomness.
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Live {
+    /// Derives everything.
+    ///
+    /// # Errors
+    /// When a field cannot work.
+    pub fn new(config: Config, bound: Bound) -> Result<Self, ConfigError> {
+        Ok(Self {
+            hosts: Hosts::new(&config, bound.page, bound.vault),
+            cors: Cors::new(&config.server.allowed_origins),
+            providers: Providers::new(&config.providers)?,
+            auth: Auth::new(&config.auth),
+            config,
+        })
+    }
+}
+
+impl Relay {
+    /// Builds the state. `bound` tells the ports that the configuration left open.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn new(config: Config, bound: Bound) -> Result<Arc<Self>, StartError> {
+        let upstream = Upstream::new(&config.timeouts)?;
+        let live = Live::new(config, bound)?;
+        Ok(Arc::new(Self {
+            live: ArcSwap::from_pointee(live),
+            upstream,
+            ids: RequestIds::new()?,
+            bound,
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Replaces what a reload may replace: everything but listeners and client timeouts.
+    ///
+    /// # Errors
+    /// When a field cannot work; the old settings then stay.
+    pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
+        self.live.store(Arc::new(Live::new(config, self.bound)?));
+        Ok(())
+    }
+
+    /// The client that calls providers.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// A fresh request id.
+    #[must_use]
+    pub fn next_request_id(&self) -> RequestId {
+        self.ids.next()
+    }
+
+    /// Turns readiness off.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// True once shutdown has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
