@@ -3,11 +3,13 @@
 //! ```text
 //! demo     build everything, start a stand-in provider and the relay, serve the page
 //! test     install what the suites need, run them all, end with `N passed, N failed`
+//! bench    measure the relay, the vault or the store, side by side with what they are held against
 //! package  lay the npm package out in target/npm/keyferry and the site in www/dist
 //! check    formatting, lints, types, docs, licences, spelling: what CI runs first
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
 
+mod bench;
 mod check;
 mod demo;
 mod package;
@@ -23,6 +25,8 @@ usage: cargo xtask <command>
 
   demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787
   test [--only SUITE]                    run the suites: unit, wasm, relay, browser, e2e, leak
+  bench relay|vault|store [--quick]      measure; relay and store take --json and --rounds N,
+                                         relay also --peers
   package                                build target/npm/keyferry and www/dist
   check                                  formatting, lints, types, docs, licences, spelling
 ";
@@ -52,6 +56,7 @@ fn run() -> anyhow::Result<ExitCode> {
     match command.as_str() {
         "demo" => demo::run(demo::Options::parse(args)?).map(|()| ExitCode::SUCCESS),
         "test" => suites::run(suites::Options::parse(args)?),
+        "bench" => bench::run_bench(bench::Options::parse(args)?).map(|()| ExitCode::SUCCESS),
         "package" => {
             no_more(args)?;
             package::site()?;

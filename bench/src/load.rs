@@ -1,0 +1,256 @@
+//! Load that does not stream: as fast as it goes, or at a fixed rate.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::payload::{Ask, Random, now};
+use crate::process::Usage;
+use crate::stats::to_f64;
+use crate::target::Target;
+use crate::wire::Wire;
+
+/// How long a load lasts: first to warm up, then to be measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) warm: Duration,
+    pub(crate) measured: Duration,
+}
+
+/// What a load showed.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    /// Nanoseconds from the moment a request was due to the end of its answer.
+    pub(crate) latencies: Vec<u64>,
+    /// How many answers were not byte for byte the stand-in's.
+    pub(crate) altered: u64,
+    pub(crate) seconds: f64,
+    /// CPU time of the process under test, in microseconds.
+    pub(crate) cpu_us: f64,
+}
+
+impl Load {
+    pub(crate) fn requests(&self) -> f64 {
+        to_f64(self.latencies.len() as u64)
+    }
+}
+
+/// Reads what the process under test has used so far.
+pub(crate) type Meter<'m> = &'m dyn Fn() -> Result<Usage>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Warming,
+    Measuring,
+    Over,
+}
+
+/// What the connections of one load share.
+#[derive(Debug)]
+struct Shared {
+    phase: Cell<Phase>,
+    load: RefCell<Load>,
+}
+
+impl Shared {
+    fn new() -> Rc<Self> {
+        Rc::new(Self {
+            phase: Cell::new(Phase::Warming),
+            load: RefCell::default(),
+        })
+    }
+
+    fn record(&self, since: u64, exact: bool) {
+        let mut load = self.load.borrow_mut();
+        if self.phase.get() == Phase::Measuring {
+            load.latencies.push(now().saturating_sub(since));
+        }
+        load.altered += u64::from(!exact);
+    }
+
+    /// Lets the load run its time and measures it.
+    async fn watch(&self, span: Span, meter: Meter<'_>) -> Result<()> {
+        tokio::time::sleep(span.warm).await;
+        let before = meter()?;
+        let began = now();
+        self.phase.set(Phase::Measuring);
+        tokio::time::sleep(span.measured).await;
+        self.phase.set(Phase::Over);
+        let ended = now();
+        let after = meter()?;
+        let mut load = self.load.borrow_mut();
+        load.seconds = to_f64(ended.saturating_sub(began)) / 1e9;
+        load.cpu_us = after.cpu_us - before.cpu_us;
+        Ok(())
+    }
+}
+
+/// Each of `connections` sends its next request as soon as it has its answer.
+pub(crate) async fn closed_loop(
+    target: &Rc<Target>,
+    ask: Ask,
+    connections: usize,
+    span: Span,
+    meter: Meter<'_>,
+) -> Result<Load> {
+    let shared = Shared::new();
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let (target, shared) = (Rc::clone(target), Rc::clone(&shared));
+        tasks.spawn_local(async move {
+            let mut request = target.request(ask);
+            let mut wire = Wire::connect(target.address).await?;
+            while shared.phase.get() != Phase::Over {
+                let began = now();
+                let exchange = request.exchange(&mut wire).await?;
+                shared.record(began, exchange.exact);
+                if !exchange.keep_alive {
+                    wire = Wire::connect(target.address).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    finish(&shared, tasks, span, meter).await
+}
+
+/// Requests fall due at random moments, `rate` a second on average, whether or not earlier ones
+/// have been answered, and are sent by the first free one of `connections`. A latency counts from
+/// the moment the request was due, so that a stall is seen by every request it delays.
+pub(crate) async fn open_loop(
+    target: &Rc<Target>,
+    rate: f64,
+    connections: usize,
+    span: Span,
+    meter: Meter<'_>,
+) -> Result<Load> {
+    let shared = Shared::new();
+    let due = Rc::new((RefCell::new(VecDeque::new()), Semaphore::new(0)));
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let (target, shared, due) = (Rc::clone(target), Rc::clone(&shared), Rc::clone(&due));
+        tasks.spawn_local(async move {
+            let mut request = target.request(Ask::Small);
+            let mut wire = Wire::connect(target.address).await?;
+            loop {
+                due.1.acquire().await?.forget();
+                // The pacer's last act is to let every connection go without work.
+                let Some(moment) = due.0.borrow_mut().pop_front() else {
+                    return anyhow::Ok(());
+                };
+                let exchange = request.exchange(&mut wire).await?;
+                shared.record(moment, exchange.exact);
+                if !exchange.keep_alive {
+                    wire = Wire::connect(target.address).await?;
+                }
+            }
+        });
+    }
+    let pacer = (Rc::clone(&shared), Rc::clone(&due));
+    tasks.spawn_local(async move {
+        let (shared, due) = pacer;
+        let mut timer = Timer::new()?;
+        let mut random = Random::new(11);
+        let mut next = to_f64(now());
+        while shared.phase.get() != Phase::Over {
+            let moment = now();
+            let mut fell_due = 0;
+            while next <= to_f64(moment) {
+                due.0.borrow_mut().push_back(whole(next));
+                fell_due += 1;
+                // Exponential gaps: callers do not know of each other.
+                next -= random.fraction().ln() * 1e9 / rate;
+            }
+            due.1.add_permits(fell_due);
+            timer
+                .sleep(Duration::from_nanos(whole(next).saturating_sub(now())))
+                .await?;
+        }
+        due.0.borrow_mut().clear();
+        due.1.add_permits(connections);
+        Ok(())
+    });
+    finish(&shared, tasks, span, meter).await
+}
+
+async fn finish(
+    shared: &Rc<Shared>,
+    mut tasks: JoinSet<Result<()>>,
+    span: Span,
+    meter: Meter<'_>,
+) -> Result<Load> {
+    let failed = async {
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        bail!("every connection ended before its time")
+    };
+    tokio::select! {
+        watched = shared.watch(span, meter) => watched?,
+        // A connection that fails ends the run at once instead of skewing it.
+        failed = failed => return failed,
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(shared.load.take())
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive and below 2^53
+fn whole(nanoseconds: f64) -> u64 {
+    nanoseconds as u64
+}
+
+/// Sleeps to within microseconds, where the runtime's own timer counts milliseconds.
+#[derive(Debug)]
+struct Timer(AsyncFd<std::os::fd::OwnedFd>);
+
+impl Timer {
+    fn new() -> Result<Self> {
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )
+        .context("could not make a timer")?;
+        // Deprecated for descriptors that may close early, which an owned one cannot; its
+        // replacement asks for that promise with `unsafe`, which this workspace does without.
+        #[allow(deprecated)]
+        let timer = AsyncFd::new(timer)?;
+        Ok(Self(timer))
+    }
+
+    async fn sleep(&mut self, duration: Duration) -> Result<()> {
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let it_value = Timespec {
+            tv_sec: i64::try_from(duration.as_secs())?,
+            // An all-zero time would disarm the timer.
+            tv_nsec: i64::from(duration.subsec_nanos().max(1)),
+        };
+        let time = Itimerspec {
+            it_interval: zero,
+            it_value,
+        };
+        timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &time)?;
+        loop {
+            let mut ready = self.0.readable().await?;
+            let read = ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut [0; 8])?));
+            match read {
+                Ok(read) => return Ok(read.map(|_| ())?),
+                Err(_would_block) => {}
+            }
+        }
+    }
+}

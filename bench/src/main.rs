@@ -1,0 +1,85 @@
+//! Measures Keyferry's relay: see docs/performance.md for what the figures mean.
+//!
+//! ```text
+//! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]…
+//! keyferry-bench upstream
+//! ```
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
+
+mod cores;
+mod load;
+mod output;
+mod payload;
+mod process;
+mod redis;
+mod relay;
+mod results;
+mod stats;
+mod streams;
+mod subject;
+mod target;
+mod upstream;
+mod wire;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    use lexopt::prelude::*;
+
+    let mut args = lexopt::Parser::from_env();
+    let mut command = None;
+    let (mut relay, mut folder, mut rounds) = (None, None, None);
+    let (mut quick, mut json, mut peers) = (false, false, false);
+    let mut only = Vec::new();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("relay") => relay = Some(args.value()?.into()),
+            Long("folder") => folder = Some(args.value()?.into()),
+            Long("rounds") => rounds = Some(args.value()?.parse()?),
+            Long("only") => only.push(args.value()?.string()?),
+            Long("quick") => quick = true,
+            Long("json") => json = true,
+            Long("peers") => peers = true,
+            Value(value) if command.is_none() => command = Some(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    match command.as_deref() {
+        Some("relay") => local.block_on(
+            &runtime,
+            relay::run(relay::Options {
+                relay: relay.context("--relay names the relay's binary")?,
+                folder: folder.context("--folder names the folder for logs and results")?,
+                quick,
+                json,
+                peers,
+                rounds,
+                only,
+            }),
+        ),
+        Some("upstream") => {
+            let upstream = upstream::Upstream::start(cores::Cores::plan()?.upstream)?;
+            println!("ready http://{}", upstream.address);
+            // It serves until whoever started it closes its standard input, or ends.
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+            Ok(())
+        }
+        _ => bail!("say what to measure: relay, or upstream for the stand-in alone"),
+    }
+}
