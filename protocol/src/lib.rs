@@ -17,13 +17,17 @@ pub mod catalogue;
 pub mod error;
 pub mod header;
 pub mod json;
+pub mod money;
 pub mod multipart;
 pub mod path;
 pub mod routing;
 pub mod sealed;
 pub mod shape;
+pub mod usage;
 
 pub use catalogue::{Catalogue, Provider, Verdict};
 pub use error::ErrorCode;
 pub use header::{Fallback, FallbackReason, Payer};
+pub use money::PicoUsd;
 pub use routing::{ModelField, Target, find_model, splice_model};
+pub use usage::{Usage, UsageReader};

@@ -1,8 +1,8 @@
 //! The built-in rows.
 
 use super::{
-    Auth, Charset, Check, CheckBody, Endpoint, KeyRule, KeyShape, Methods, Provider, Text, Unified,
-    Verdict,
+    Auth, Charset, Check, CheckBody, Endpoint, KeyRule, KeyShape, Methods, Provider, StreamUsage,
+    Text, Unified, Verdict,
 };
 use std::borrow::Cow;
 
@@ -133,6 +133,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Transcriptions,
             Models,
         ],
+        stream_usage: StreamUsage::OnRequest,
         vendors: texts!["openai"],
         hosts: texts![],
         models: texts![
@@ -206,6 +207,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Any "/v1/files/**",
         ],
         unified: unified![ChatCompletions, Models],
+        stream_usage: StreamUsage::OnRequest,
         vendors: texts!["anthropic"],
         hosts: texts![],
         models: texts!["claude-"],
@@ -299,6 +301,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Get "/v1beta/openai/models/*",
         ],
         unified: unified![ChatCompletions, Embeddings, Models],
+        stream_usage: StreamUsage::OnRequest,
         vendors: texts!["google", "gemini"],
         hosts: texts![],
         models: texts![
@@ -352,6 +355,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Post "/api/v1/messages",
         ],
         unified: unified![ChatCompletions, Completions, Embeddings, Responses, Models],
+        stream_usage: StreamUsage::Always,
         vendors: texts!["openrouter"],
         hosts: texts!["*"],
         models: texts![],
@@ -385,6 +389,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Post "/v1/moderations",
         ],
         unified: unified![ChatCompletions, Models],
+        stream_usage: StreamUsage::Always,
         vendors: texts!["meta-llama", "meta"],
         hosts: texts![],
         models: texts!["llama-"],
@@ -427,6 +432,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Any "/openai/v1/batches/**",
         ],
         unified: unified![ChatCompletions, Responses, Transcriptions, Models],
+        stream_usage: StreamUsage::OnRequest,
         vendors: texts!["groq"],
         hosts: texts![
             "openai",
@@ -486,6 +492,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Post "/v1/tokenize-text",
         ],
         unified: unified![ChatCompletions, Completions, Responses, Models],
+        stream_usage: StreamUsage::Always,
         vendors: texts!["x-ai", "xai"],
         hosts: texts![],
         models: texts!["grok-"],
@@ -525,6 +532,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Post "/anthropic/v1/messages",
         ],
         unified: unified![ChatCompletions, Models],
+        stream_usage: StreamUsage::OnRequest,
         vendors: texts!["deepseek"],
         hosts: texts![],
         models: texts!["deepseek-"],
@@ -568,6 +576,7 @@ pub(super) static ROWS: [Provider; 9] = [
             Any "/v1/conversations/**",
         ],
         unified: unified![ChatCompletions, Embeddings, Transcriptions, Models],
+        stream_usage: StreamUsage::Always,
         vendors: texts!["mistralai", "mistral"],
         hosts: texts![],
         models: texts![

@@ -172,6 +172,15 @@ impl Unified {
     }
 }
 
+/// When a streamed chat completion reports its usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// Always; asking might be refused as an unknown field.
+    Always,
+    /// When `stream_options.include_usage` asks for it, see [`crate::usage::ask_for_usage`].
+    OnRequest,
+}
+
 /// One provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -209,6 +218,8 @@ pub struct Provider {
     pub allow: List<Endpoint>,
     /// The unified routes it serves.
     pub unified: List<Unified>,
+    /// Whether its streamed chat completions report usage unasked.
+    pub stream_usage: StreamUsage,
     /// Explicit model prefixes (`openai` for `openai/gpt-4o`); its id counts without being listed.
     pub vendors: List<Text>,
     /// Foreign prefixes that are part of its own model names (`openai` in Groq's
@@ -219,6 +230,47 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// An operator's provider with an OpenAI-compatible API below `/v1`: Bearer keys, the usual
+    /// endpoints. Fields that differ are set afterwards.
+    #[must_use]
+    pub fn openai_compatible(id: impl Into<Text>, origin: impl Into<Text>) -> Self {
+        let id = id.into();
+        Self {
+            name: id.clone(),
+            id,
+            origin: origin.into(),
+            native_prefix: Text::Borrowed("/v1"),
+            openai_prefix: Text::Borrowed("/v1"),
+            auth: Auth::Bearer,
+            openai_auth: None,
+            default_headers: List::Borrowed(&[]),
+            check: Check {
+                path: Text::Borrowed("/v1/models"),
+                body: CheckBody::ModelList,
+            },
+            deep_model: None,
+            key_shapes: List::Borrowed(&[]),
+            env_names: List::Borrowed(&[]),
+            key_page: Text::Borrowed(""),
+            key_rules: List::Borrowed(&[]),
+            deny: List::Borrowed(&[]),
+            allow: List::Owned(vec![
+                Endpoint::new(Methods::Get, "/v1/models"),
+                Endpoint::new(Methods::Get, "/v1/models/*"),
+                Endpoint::new(Methods::Post, "/v1/chat/completions"),
+                Endpoint::new(Methods::Post, "/v1/completions"),
+                Endpoint::new(Methods::Post, "/v1/embeddings"),
+                Endpoint::new(Methods::Post, "/v1/responses"),
+                Endpoint::new(Methods::Post, "/v1/audio/transcriptions"),
+            ]),
+            unified: List::Borrowed(&Unified::ALL),
+            stream_usage: StreamUsage::OnRequest,
+            vendors: List::Borrowed(&[]),
+            hosts: List::Borrowed(&[Text::Borrowed("*")]),
+            models: List::Borrowed(&[]),
+        }
+    }
+
     /// Whether it serves a unified route.
     #[must_use]
     pub fn serves(&self, route: Unified) -> bool {

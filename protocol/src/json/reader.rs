@@ -128,12 +128,6 @@ impl Reader {
         }
     }
 
-    /// Whether a whole value has been read. A top-level number is whole only at [`Self::finish`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the usage readers"))]
-    pub(crate) const fn is_done(&self) -> bool {
-        matches!(self.state, State::After) && self.depth == 0
-    }
-
     const fn in_object(&self) -> bool {
         self.levels & 1 == 1
     }
