@@ -169,9 +169,14 @@ impl Extractor {
             .saturating_add(beside_cached)
             .saturating_add(beside_write);
         let mut output = or_zero(raw.output);
-        // Some count reasoning only in the total (xAI; Gemini's OpenAI face).
         if let (Some(total), Some(prompt)) = (raw.total, raw.input) {
-            output = output.max(total.saturating_sub(prompt));
+            if raw.milliseconds.is_some() {
+                // Mistral counts the tokens of the audio only in the total.
+                input = input.max(total.saturating_sub(output));
+            } else {
+                // Some count reasoning only in the total (xAI; Gemini's OpenAI face).
+                output = output.max(total.saturating_sub(prompt));
+            }
         }
         let mut reasoning = or_zero(raw.reasoning);
         if let Some(prompt) = raw.prompt {
