@@ -3,35 +3,43 @@
  * switches over it can be checked for completeness.
  */
 export const ERROR_CODES = [
+  // The vault's.
   "locked",
-  "empty",
-  "exists",
+  "no_vault",
+  "vault_exists",
   "wrong_password",
-  "too_many_attempts",
-  "weak_password",
   "wrong_recovery_code",
-  "passkey_failed",
-  "unknown_provider",
+  "bad_recovery_code",
+  "wrong_passkey",
+  "weak_password",
   "bad_key_format",
   "duplicate_key",
   "duplicate_name",
-  "key_rejected",
+  "unknown_provider",
   "not_found",
-  "bad_backup",
-  "invalid_argument",
-  "forbidden",
+  "key_rejected",
+  "bad_argument",
   "relay_changed",
   "relay_downgraded",
-  "relay_refused",
-  "network",
-  "foreign_url",
-  "aborted",
   "corrupt",
-  "unsupported_version",
+  "future_version",
+  "kdf_refused",
+  "bad_backup",
   "quota",
   "storage_lost",
-  "worker_failed",
+  "storage_failed",
   "reload_required",
+  "busy",
+  "network",
+  "relay_refused",
+  "foreign_url",
+  "aborted",
+  "random_failed",
+  "kdf_failed",
+  // The worker's and the page's.
+  "forbidden",
+  "passkey_failed",
+  "worker_failed",
   "closed",
 ] as const;
 
@@ -53,7 +61,7 @@ export class VaultError extends Error {
   readonly code: ErrorCode;
   /** The input this is about, where a form would show it: `"password"`, `"key"`, … */
   readonly field: string | undefined;
-  /** Facts for the code at hand, for instance `{ retryAfterMs }` for `too_many_attempts`. */
+  /** Facts for the code at hand, where there are any. */
   readonly detail: unknown;
 
   constructor(code: ErrorCode, message: string, more: { field?: string | undefined; detail?: unknown } = {}) {

@@ -5,7 +5,7 @@ import { signalOf, toWire } from "./request.js";
 import { refusalResponse, toResponse } from "./response.js";
 
 /** Statuses of refusals that reach the page as errors. */
-const STATUS: { [code: string]: number } = { locked: 423, empty: 423, forbidden: 403, invalid_argument: 400 };
+const STATUS: { [code: string]: number } = { locked: 423, no_vault: 423, forbidden: 403, bad_argument: 400 };
 
 /**
  * `fetch` through the vault. Rejects with the signal's reason, or TypeError

@@ -37,6 +37,6 @@ function relayUrl(relay: string | URL): string {
   try {
     return new URL(relay, document.baseURI).href;
   } catch {
-    throw new VaultError("invalid_argument", "The relay's URL cannot be parsed.", { field: "relay" });
+    throw new VaultError("bad_argument", "The relay's URL cannot be parsed.", { field: "relay" });
   }
 }

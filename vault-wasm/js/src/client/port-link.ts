@@ -97,7 +97,7 @@ export class PortLink implements Link {
         send(id);
       } catch (thrown) {
         this.#waiting.delete(id);
-        reject(new VaultError("invalid_argument", String(thrown)));
+        reject(new VaultError("bad_argument", String(thrown)));
       }
     });
   }

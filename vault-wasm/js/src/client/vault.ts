@@ -11,7 +11,7 @@ import { secretBytes } from "./secret.js";
 const SERVER_SNAPSHOT: Snapshot = Object.freeze({ state: "locked", providers: [], lockAt: null, persisted: null });
 
 /** Refusals that a person can lift by unlocking or adding a key. */
-const NEEDS_PERSON = new Set(["locked", "empty", "missing_key", "daily_cap_reached"]);
+const NEEDS_PERSON = new Set(["locked", "no_vault", "missing_key", "daily_cap_reached"]);
 
 /** An open vault, as `openVault` gives it. */
 export class Vault extends EventTarget implements LinkEvents {
@@ -105,14 +105,14 @@ export class Vault extends EventTarget implements LinkEvents {
 
   // ---- owning
 
-  /** Makes the vault. Show the recovery code once. Codes: `exists`, `weak_password`, `quota`. */
+  /** Makes the vault. Show the recovery code once. Codes: `vault_exists`, `weak_password`, `quota`. */
   async create(password: SecretInput): Promise<{ recoveryCode: string }> {
     const created = await this.#call("create", { password: secretBytes(password) });
     void this.#askPersisted(true);
     return created;
   }
 
-  /** Opens the vault. Codes: `empty`, `wrong_password`, `wrong_recovery_code`, `too_many_attempts`, `relay_changed`, `corrupt`, `locked`. */
+  /** Opens the vault. Codes: `no_vault`, `wrong_password`, `wrong_recovery_code`, `relay_changed`, `corrupt`, `locked`. */
   async unlock(how: Unlock): Promise<void> {
     if ("password" in how) await this.#call("unlock", { password: secretBytes(how.password) });
     else if ("recoveryCode" in how) await this.#call("unlock", { recoveryCode: secretBytes(how.recoveryCode) });

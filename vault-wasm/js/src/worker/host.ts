@@ -118,9 +118,8 @@ export class Host {
     const session = await this.#open();
     const guarded = () =>
       session.run(call).catch((thrown) => {
-        const failure = toFailure(thrown);
-        if (failure.code === "worker_failed") this.fault();
-        throw failure;
+        if (thrown instanceof WebAssembly.RuntimeError) this.fault();
+        throw toFailure(thrown);
       });
     try {
       return await (writes ? exclusively(this.#config?.name ?? "", guarded) : guarded());

@@ -12,7 +12,7 @@ interface Running {
 }
 
 const FORBIDDEN: Failure = { code: "forbidden", message: "This port may use the vault, not manage it." };
-const NOT_UNDERSTOOD: Failure = { code: "invalid_argument", message: "The worker does not know this message." };
+const NOT_UNDERSTOOD: Failure = { code: "bad_argument", message: "The worker does not know this message." };
 const ABORTED: Failure = { code: "aborted", message: "The request was aborted." };
 
 /** One page's end of the conversation: what it may do, and what it has running. */
