@@ -1,0 +1,42 @@
+//! Names of what the store keeps, already pseudonymous: no key, subject or address in clear.
+
+use std::fmt;
+
+/// 128 bits, printed as 32 hexadecimal digits.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// From its bytes.
+            #[must_use]
+            pub const fn new(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Who is counted: a token's subject, a key, or a client address, each as a keyed or plain
+    /// hash. Everything of one caller shares one hash slot.
+    CallerId;
+    /// One reservation of spend; random.
+    ReservationId;
+    /// One lease; random, the public half of its handle.
+    LeaseId;
+}
