@@ -224,12 +224,34 @@ fn output_is_counted_for_estimates() {
 }
 
 #[test]
+fn interrupted_streams_are_estimated() {
+    let stream = std::fs::read(folder().join("anthropic-messages-stream.sse")).unwrap();
+    let whole = read(Framing::Sse, false, &[&stream]).1;
+    assert_eq!(whole.settle(false, 1000), whole.usage().unwrap());
+
+    // Up to the first piece of text: the input is known, the output is one token and two more.
+    let text = String::from_utf8(stream).unwrap();
+    let cut = text.find("event: content_block_delta").unwrap();
+    let end = cut + text[cut..].find("\n\n").unwrap();
+    let (_, reader) = read(Framing::Sse, false, &[&text.as_bytes()[..end]]);
+    let settled = reader.settle(true, 1000);
+    assert_eq!(
+        (settled.input, settled.output, settled.estimated),
+        (40, 2, true)
+    );
+
+    let (_, reader) = read(Framing::Sse, false, &[b""]);
+    assert_eq!(reader.settle(true, 1000), Usage::estimate(1000, 0));
+}
+
+#[test]
 fn broken_and_foreign_answers_report_nothing_and_pass_unchanged() {
     for bytes in [
         &b""[..],
         b"<html>",
         b"{\"usage\":7}",
         b"{\"usage\":null}",
+        b"{\"usage\":{\"prompt_tokens\":5",
         b"{\"usage\":[{\"prompt_tokens\":5}]}",
         b"{\"message\":\"usage\",\"choices\":[{\"usage\":{\"prompt_tokens\":5}}]}",
         b"{\"usage\" {\"prompt_tokens\":5}}",

@@ -224,16 +224,9 @@ impl Extractor {
         if self.scope() == Scope::Choices {
             self.choices = Choices::Filled;
         }
-        match inside {
-            Scope::Usage | Scope::Metadata => {
-                self.reported = true;
-                self.event_reports = true;
-            }
-            Scope::MetadataInput | Scope::MetadataOutput => {
-                self.modality_is_audio = false;
-                self.token_count = 0;
-            }
-            _ => {}
+        if matches!(inside, Scope::MetadataInput | Scope::MetadataOutput) {
+            self.modality_is_audio = false;
+            self.token_count = 0;
         }
         if let Some(slot) = self.scopes.get_mut(self.depth) {
             *slot = inside;
@@ -244,6 +237,10 @@ impl Extractor {
 
     fn close(&mut self) {
         let closed = self.scope();
+        if matches!(closed, Scope::Usage | Scope::Metadata) {
+            self.reported = true;
+            self.event_reports = true;
+        }
         let is_item = self.depth >= 2 && self.scopes.get(self.depth - 2) == Some(&closed);
         if is_item && self.modality_is_audio {
             match closed {

@@ -118,6 +118,23 @@ impl UsageReader {
         self.extractor.usage()
     }
 
+    /// What to charge when the answer is over. `interrupted`: it ended before its end, whoever
+    /// ended it. `input` is the estimate made of the request ([`super::request_tokens`]); it
+    /// counts when the provider has not reported.
+    #[must_use]
+    pub fn settle(&self, interrupted: bool, input: u64) -> Usage {
+        let put_out = super::text_tokens(self.output_bytes());
+        match self.usage() {
+            Some(reported) if !interrupted => reported,
+            Some(reported) => Usage {
+                output: reported.output.max(put_out),
+                estimated: true,
+                ..reported
+            },
+            None => Usage::estimate(input, put_out),
+        }
+    }
+
     /// Bytes of text the model has put out in a stream so far, for an estimate when the report
     /// never comes (see [`super::text_tokens`]).
     #[must_use]
