@@ -37,7 +37,7 @@ const write = (capability: Capability): OpRule => ({ capability, writes: true })
 
 export const OPS: { readonly [K in OpName]: OpRule } = {
   create: write("owner"),
-  unlock: write("owner"),
+  unlock: read("owner"),
   lock: read("use"),
   touch: read("use"),
   keysAdd: write("owner"),

@@ -9,6 +9,8 @@ export interface Provider {
   readonly name: string;
   /** Where its own API lives, for instance `https://api.openai.com`. */
   readonly origin: string;
+  /** Where a person makes a key. */
+  readonly keyPage: string;
   /** False while the vault is locked: a locked vault does not tell what it holds. */
   readonly hasKey: boolean;
 }
@@ -19,13 +21,17 @@ export interface Snapshot {
   readonly providers: readonly Provider[];
   /** When the vault will lock if nothing uses it: milliseconds since the epoch, null while not unlocked. */
   readonly lockAt: number | null;
+  /** When the `lockwarning` event is due: milliseconds since the epoch, null while not unlocked. */
+  readonly warnAt: number | null;
+  /** Stored records that cannot be read; known while unlocked. The others work on. */
+  readonly damaged: readonly { readonly id: string; readonly kind: string }[];
   /** Whether the browser promised not to evict the vault; null before it was asked. */
   readonly persisted: boolean | null;
 }
 
-/** Last verdict about a key. */
+/** How a key fared when it was last tested or used. */
 export type KeyStatus =
-  | "untested"
+  | "unknown"
   | "valid"
   | "invalid"
   | "wrong_scope"
@@ -51,8 +57,12 @@ export interface KeyInfo {
   readonly expiresAt: number | null;
   /** What this key may cost a day (UTC), in US dollars; enforced before sending. */
   readonly dailyCapUsd: number | null;
-  /** Set when the key does not look like this provider's keys. It is kept and used all the same. */
-  readonly warning?: string;
+  /** False when it does not look like this provider's keys: worth a warning, never a refusal. */
+  readonly knownShape: boolean;
+  /** Why requests do not use it, null when they do: `inactive`, `expired`, `daily_cap`, … */
+  readonly refusal: string | null;
+  /** Why it cannot be read, null when it can. */
+  readonly damaged: string | null;
 }
 
 /** A secret as text or as UTF-8 bytes. Bytes are copied; the caller can wipe its own. */
@@ -91,7 +101,7 @@ export type Unlock =
 export interface KeyNeeded {
   /** Absent when the request names none, as while locked. */
   readonly provider?: string;
-  /** Code of the refusal: `missing_key`, `locked`, `daily_cap_reached`, … */
+  /** `empty`, `locked`, `missing`, `inactive`, `expired`, `daily_cap`, `damaged`. */
   readonly reason: string;
 }
 
@@ -101,7 +111,7 @@ export interface VaultEvents {
   unlock: null;
   change: null;
   keyneeded: KeyNeeded;
-  keyexpiring: { readonly id: string; readonly provider: string; readonly name: string; readonly expiresAt: number };
+  keyexpiring: { readonly id: string; readonly expiresAt: number };
   lockwarning: { readonly lockAt: number };
 }
 

@@ -50,7 +50,11 @@ export interface Refusal {
   status: number;
   code: string;
   message: string;
-  provider?: string;
+  /** `error.type` as SDKs know it. */
+  kind?: string;
+  provider?: string | null;
+  /** For the `keyneeded` event. */
+  reason?: string;
 }
 
 export type ToWorker =

@@ -4,8 +4,11 @@ import type { Link } from "./link.js";
 import { signalOf, toWire } from "./request.js";
 import { refusalResponse, toResponse } from "./response.js";
 
-/** Statuses of refusals that reach the page as errors. */
-const STATUS: { [code: string]: number } = { locked: 423, no_vault: 423, forbidden: 403, bad_argument: 400 };
+/** How failures that are no `fetch` failures are answered; whatever is not here is a 503. */
+const REFUSALS: { readonly [code: string]: { status: number; kind: string; reason?: string } } = {
+  locked: { status: 423, kind: "invalid_request_error", reason: "locked" },
+  bad_argument: { status: 400, kind: "invalid_request_error" },
+};
 
 /**
  * `fetch` through the vault. Rejects with the signal's reason, or TypeError
@@ -33,7 +36,7 @@ export async function vaultFetch(
     if (thrown.code === "foreign_url" || thrown.code === "network" || thrown.code === "aborted") {
       throw new TypeError(thrown.message, { cause: thrown });
     }
-    refusal = { status: STATUS[thrown.code] ?? 503, code: thrown.code, message: thrown.message };
+    refusal = { status: 503, ...REFUSALS[thrown.code], code: thrown.code, message: thrown.message };
   }
   refused(refusal);
   return refusalResponse(refusal, url);

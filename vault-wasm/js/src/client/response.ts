@@ -23,15 +23,15 @@ export function toResponse(
 }
 
 /** A refusal of the vault, in the shape of the relay's own errors, which SDKs show properly. */
-export function refusalResponse({ status, code, message, provider }: Refusal, url: string): Response {
+export function refusalResponse({ status, code, message, kind, provider }: Refusal, url: string): Response {
   const problem = {
     type: `urn:keyferry:error:${code}`,
     title: message,
     status,
     detail: message,
     code,
-    ...(provider === undefined ? {} : { provider }),
-    error: { message, type: kind(status), code },
+    ...(provider && { provider }),
+    error: { message, type: kind ?? "api_error", code },
   };
   const headers = {
     "content-type": "application/problem+json",
@@ -40,14 +40,6 @@ export function refusalResponse({ status, code, message, provider }: Refusal, ur
     "x-byok-error": code,
   };
   return withUrl(new Response(JSON.stringify(problem), { status, headers }), url);
-}
-
-/** `error.type` as SDKs know it. */
-function kind(status: number): string {
-  if (status === 401) return "authentication_error";
-  if (status === 402) return "billing_error";
-  if (status === 403) return "permission_error";
-  return status >= 500 ? "api_error" : "invalid_request_error";
 }
 
 function streamOf(source: BodySource, done: () => void, signal: AbortSignal | null): ReadableStream<Uint8Array> {

@@ -8,10 +8,17 @@ import type { Link, LinkEvents } from "./link.js";
 import { secretBytes } from "./secret.js";
 
 /** Rendered on servers, where there is no vault. */
-const SERVER_SNAPSHOT: Snapshot = Object.freeze({ state: "locked", providers: [], lockAt: null, persisted: null });
+const SERVER_SNAPSHOT: Snapshot = Object.freeze({
+  state: "locked",
+  providers: [],
+  lockAt: null,
+  warnAt: null,
+  damaged: [],
+  persisted: null,
+});
 
-/** Refusals that a person can lift by unlocking or adding a key. */
-const NEEDS_PERSON = new Set(["locked", "no_vault", "missing_key", "daily_cap_reached"]);
+/** Refusals that a person can lift, by unlocking or by adding a key. */
+const NEEDS_PERSON = new Set(["locked", "missing_key", "daily_cap_reached"]);
 
 /** An open vault, as `openVault` gives it. */
 export class Vault extends EventTarget implements LinkEvents {
@@ -136,16 +143,15 @@ export class Vault extends EventTarget implements LinkEvents {
     globalThis.document?.removeEventListener("visibilitychange", this.#onVisibility);
     this.#closed();
     const state = this.state === "empty" ? "empty" : "locked";
-    this.snapshot({ ...this.#snapshot, state, lockAt: null });
+    this.snapshot({ ...this.#snapshot, state, lockAt: null, warnAt: null });
   }
 
   #call<K extends OpName>(op: K, args: OpArgs<K>): Promise<OpResult<K>> {
     return this.#link.call(op, args);
   }
 
-  #refused({ code, provider }: Refusal): void {
-    if (!NEEDS_PERSON.has(code)) return;
-    this.event("keyneeded", provider === undefined ? { reason: code } : { provider, reason: code });
+  #refused({ code, provider, reason = code }: Refusal): void {
+    if (NEEDS_PERSON.has(code)) this.event("keyneeded", { ...(provider && { provider }), reason });
   }
 
   /** Asks the browser to keep the vault when space runs out, or only whether it will. */

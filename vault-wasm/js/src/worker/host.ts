@@ -163,8 +163,10 @@ export class Host {
       this.#opening = undefined;
       return;
     }
+    const open = session.vault.snapshot().state === "unlocked";
     session.vault.lock(reason);
-    await this.#drop();
+    // A session that is neither open nor busy holds no secret, but counts the wrong passwords.
+    if (open || session.busy) await this.#drop();
   }
 
   /** Lets go of the session, whose vault is locked by now. */
@@ -192,7 +194,7 @@ export class Host {
     const wasUnlocked = this.#snapshot?.state === "unlocked";
     void this.#drop({ code: "worker_failed", message: "The vault stopped unexpectedly." });
     if (!wasUnlocked || this.#snapshot?.state !== "unlocked") return;
-    this.#tell({ ...this.#snapshot, state: "locked", lockAt: null });
+    this.#tell({ ...this.#snapshot, state: "locked", lockAt: null, warnAt: null });
     this.#toAll({ t: "event", type: "lock", detail: { reason: "fault" } });
   }
 
@@ -302,7 +304,7 @@ function publicSnapshot(snapshot: WasmSnapshot): Snapshot {
 
 function sameSnapshot(a: WasmSnapshot, b: WasmSnapshot): boolean {
   if (a.lockAt !== null && b.lockAt !== null && Math.abs(a.lockAt - b.lockAt) < DEADLINE_STEP_MS) {
-    b = { ...b, lockAt: a.lockAt };
+    b = { ...b, lockAt: a.lockAt, warnAt: a.warnAt };
   }
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -35,6 +35,11 @@ export class Session {
     return this.#ended !== undefined;
   }
 
+  /** Whether calls are in flight. */
+  get busy(): boolean {
+    return this.#calls.size > 0;
+  }
+
   /** Runs a call. Rejects with `locked` when the session ends first. */
   run<T>(call: (vault: WasmVault) => Promise<T> | T): Promise<T> {
     if (this.#ended) return Promise.reject(LOCKED);
