@@ -156,14 +156,13 @@ export const en = {
     paidByUser: (provider: string) => `Paid with your ${provider} key`,
     paidByServer: (provider: string) => `Paid by this site, through ${provider}`,
     paidByUnknown: (provider: string) => `Answered by ${provider}`,
-    retry: "Ask again",
     emptyInput: "Write a message first.",
     emptyModel: "Enter a model name.",
     providerSaid: (provider: string, message: string) => `${provider} said: ${message}`,
     relaySaid: (message: string) => `Details: ${message}`,
   },
 
-  actions: { unlock: "Unlock", addKey: "Add a key", reload: "Reload the page", retry: "Try again" },
+  actions: { unlock: "Unlock", addKey: "Add a key", reload: "Reload the page", retry: "Ask again" },
 
   /** What the vault itself reports (VaultError), by its code. */
   vaultProblems: {

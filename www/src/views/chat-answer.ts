@@ -68,7 +68,7 @@ export class AnswerView {
     // Whatever else helps first, asking again is always the second step.
     if (problem.action !== "retry" && problem.action !== null) {
       panel.append(
-        h("button", { type: "button", class: "button button--small", "data-action": "retry", onclick: again }, strings.chat.retry),
+        h("button", { type: "button", class: "button button--small", "data-action": "retry", onclick: again }, strings.actions.retry),
       );
     }
     fill(this.#problem, panel);
