@@ -9,6 +9,10 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use keyferry_protocol::{ErrorCode, header as names};
 use serde_json::json;
 
+/// Id of the provider an error is about, in a response's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct AboutProvider(pub(crate) String);
+
 /// An error the relay itself makes. Its texts are ours: nothing a client or a provider sent is
 /// ever repeated in them, except ids that were checked against the catalogue.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +117,23 @@ impl IntoResponse for ApiError {
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
+        if matches!(
+            self.code,
+            ErrorCode::AuthRequired | ErrorCode::AuthExpired | ErrorCode::AuthInvalid
+        ) {
+            // RFC 9110 §11.6.1 and RFC 6750 §3.
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(match self.code {
+                    ErrorCode::AuthRequired => "Bearer",
+                    _ => "Bearer error=\"invalid_token\"",
+                }),
+            );
+        }
         response.extensions_mut().insert(self.code);
+        if let Some(provider) = self.provider {
+            response.extensions_mut().insert(AboutProvider(provider));
+        }
         response
     }
 }

@@ -1,6 +1,7 @@
 //! One record per request, complete when the last byte of its answer was sent or given up.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use keyferry_protocol::{ErrorCode, FallbackReason, Payer, header as names};
 
 use crate::edge::Outcome;
+use crate::error::AboutProvider;
+use crate::metrics::{FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
 use crate::request_id::RequestId;
 
 /// How an answer ended.
@@ -40,6 +43,7 @@ impl End {
 /// What is known of one request. Holds no header, path, query or body.
 #[derive(Debug)]
 pub struct Record {
+    metrics: Arc<Metrics>,
     request_id: RequestId,
     method: Method,
     started: Instant,
@@ -53,8 +57,14 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn begin(request_id: RequestId, method: &Method, route: &'static str) -> Self {
+    pub(crate) fn begin(
+        metrics: Arc<Metrics>,
+        request_id: RequestId,
+        method: &Method,
+        route: &'static str,
+    ) -> Self {
         Self {
+            metrics,
             request_id,
             method: method.clone(),
             started: Instant::now(),
@@ -81,6 +91,11 @@ impl Record {
         self.head_after = self.started.elapsed();
         self.status = response.status();
         self.code = response.extensions().get::<ErrorCode>().copied();
+        if let Some(AboutProvider(id)) = response.extensions_mut().remove()
+            && self.outcome.provider.is_none()
+        {
+            self.outcome.provider = Some(id);
+        }
         let provider = self.outcome.provider_time.unwrap_or_default();
         let own = self.head_after.saturating_sub(provider);
         let timing = match self.outcome.provider_time {
@@ -106,6 +121,7 @@ impl Record {
         } else {
             end
         };
+        self.count(end);
         tracing::info!(
             target: "keyferry_relay::access",
             request_id = self.request_id.as_str(),
@@ -126,6 +142,35 @@ impl Record {
     }
 }
 
+impl Record {
+    fn count(&self, end: End) {
+        let provider = self.outcome.provider.as_deref();
+        let provider_time = self.outcome.provider_time;
+        self.metrics.request(&FinishedRequest {
+            route: self.route,
+            provider,
+            payer: self.outcome.payer,
+            status: self.status.as_u16(),
+            end: end.as_str(),
+            code: self.code,
+            fallback: self.outcome.fallback,
+            first_byte: provider_time,
+            overhead: self.head_after.saturating_sub(provider_time.unwrap_or_default()),
+        });
+        let failure = match self.code {
+            Some(ErrorCode::ProviderUnreachable) => Some(UpstreamFailure::Connect),
+            Some(ErrorCode::ProviderBadResponse) => Some(UpstreamFailure::Closed),
+            Some(ErrorCode::ProviderTimeout) => Some(UpstreamFailure::Timeout),
+            Some(_) => None,
+            None if end == End::Failed => Some(UpstreamFailure::Interrupted),
+            None => UpstreamFailure::from_status(self.status.as_u16()),
+        };
+        if let (Some(provider), Some(failure)) = (provider, failure) {
+            self.metrics.upstream_error(provider, failure);
+        }
+    }
+}
+
 impl Drop for Record {
     /// Whatever was not finished by then was dropped by the server: the client is gone.
     fn drop(&mut self) {
@@ -142,11 +187,16 @@ fn ms(duration: Duration) -> f64 {
 pub(crate) struct Observed {
     inner: Body,
     record: Record,
+    _open: OpenGuard,
+    /// Announced length: hyper stops asking once it has sent that much.
+    length: Option<u64>,
 }
 
 impl Observed {
     pub(crate) fn new(inner: Body, record: Record) -> Self {
-        Self { inner, record }
+        let length = inner.size_hint().exact();
+        let open = record.metrics.open_stream();
+        Self { inner, record, _open: open, length }
     }
 }
 
@@ -163,7 +213,7 @@ impl http_body::Body for Observed {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 this.record.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if this.inner.is_end_stream() {
+                if this.inner.is_end_stream() || this.length == Some(this.record.body_bytes) {
                     this.record.finish(End::Complete);
                 }
             }

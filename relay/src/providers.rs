@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use keyferry_protocol::catalogue::{
-    Auth, Check, CheckBody, Endpoint, Methods, RowError, Unified, is_provider_id,
+    Auth, Check, CheckBody, Endpoint, Methods, RowError, StreamUsage, Unified, is_provider_id,
 };
 use keyferry_protocol::{Catalogue, ErrorCode, Provider};
 
@@ -201,6 +201,7 @@ fn new_row(id: &str, section: &ProviderSettings) -> Result<Provider, ConfigError
             })
             .collect(),
         unified: Unified::ALL.to_vec().into(),
+        stream_usage: StreamUsage::OnRequest,
         vendors: Vec::new().into(),
         hosts: Vec::new().into(),
         models: Vec::new().into(),

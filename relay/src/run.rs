@@ -9,8 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::reload::reload;
 use crate::routes;
 use crate::server::Server;
+use crate::tls::{CertificateError, Certificates};
 use crate::state::{Bound, Relay, StartError};
 
 /// Why the relay stopped by itself.
@@ -19,6 +21,12 @@ pub enum ServeError {
     /// It could not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The listeners' certificates cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    /// TLS cannot be set up.
+    #[error("TLS for clients: {0}")]
+    Tls(#[from] rustls::Error),
     /// An address could not be bound.
     #[error("{field}: cannot listen on {address}: {source}")]
     Bind {
@@ -55,25 +63,46 @@ pub async fn serve(
         page: page_address,
         vault: vault.as_ref().map(|(_, address)| *address),
     };
-    let server = Arc::new(Server::new(&config));
+    let admin = match config.server.admin_listen {
+        Some(address) => Some(bind("server.admin_listen", address).await?.0),
+        None => None,
+    };
+    let certificates = match (&config.tls.certificate, &config.tls.key) {
+        (Some(chain), Some(key)) => Some(Certificates::load(chain, key)?),
+        _ => None,
+    };
+    let tls = certificates.as_ref().map(|certificates| certificates.server_config()).transpose()?;
+    let server = Server::new(&config);
     let relay = Relay::new(config, bound)?;
+    let server = Arc::new(server.counted_by(Arc::clone(relay.metrics())));
     let app = routes::app(Arc::clone(&relay));
 
     let vault_listener = vault.map(|(listener, _)| listener);
     for listener in std::iter::once(page).chain(vault_listener) {
         let (server, app) = (Arc::clone(&server), app.clone());
-        tokio::spawn(async move { server.run(listener, app).await });
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                Some(tls) => server.run_tls(listener, app, tls).await,
+                None => server.run(listener, app).await,
+            }
+        });
     }
+    if let Some(listener) = admin {
+        // Served to the end of the process: probes must see a relay that drains.
+        let admin = Arc::new(Server::new(&relay.live().config));
+        let app = routes::admin(Arc::clone(&relay));
+        tokio::spawn(async move { admin.run(listener, app).await });
+    }
+    let warming = relay.live();
+    tokio::spawn(async move { warming.auth.warm_up().await });
     tracing::info!(listen = %bound.page, vault = bound.vault.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "listening");
 
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match reread().and_then(|config| relay.reload(config)) {
-                Ok(()) => tracing::info!("configuration reloaded"),
-                Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
-            },
+            _ = hangup.recv() => reload(&relay, certificates.as_ref(), &reread),
         }
     }
     let settings = relay.live();

@@ -9,8 +9,10 @@ use arc_swap::ArcSwap;
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::edge::{Cors, Hosts};
+use crate::metrics::Metrics;
 use crate::providers::Providers;
 use crate::request_id::{RequestId, RequestIds};
+use crate::tiers::Tiers;
 use crate::upstream::{TlsError, Upstream};
 
 /// The relay's state, shared by every request.
@@ -18,6 +20,7 @@ use crate::upstream::{TlsError, Upstream};
 pub struct Relay {
     live: ArcSwap<Live>,
     upstream: Upstream,
+    metrics: Arc<Metrics>,
     ids: RequestIds,
     bound: Bound,
     draining: AtomicBool,
@@ -45,6 +48,8 @@ pub struct Live {
     pub providers: Providers,
     /// Who may call.
     pub auth: Auth,
+    /// Which models a plan includes.
+    pub tiers: Tiers,
 }
 
 /// The relay cannot start.
@@ -62,16 +67,28 @@ pub enum StartError {
 }
 
 impl Live {
-    /// Derives everything.
+    /// Derives everything. What is costly to build and unchanged is taken over from `previous`.
     ///
     /// # Errors
     /// When a field cannot work.
-    pub fn new(config: Config, bound: Bound) -> Result<Self, ConfigError> {
+    pub fn new(
+        config: Config,
+        bound: Bound,
+        upstream: &Upstream,
+        metrics: &Arc<Metrics>,
+        previous: Option<&Self>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             hosts: Hosts::new(&config, bound.page, bound.vault),
             cors: Cors::new(&config.server.allowed_origins),
             providers: Providers::new(&config.providers)?,
-            auth: Auth::new(&config.auth),
+            auth: Auth::new(
+                &config.auth,
+                upstream,
+                metrics,
+                previous.map(|live| (&live.config.auth, &live.auth)),
+            )?,
+            tiers: Tiers::from_config(&config),
             config,
         })
     }
@@ -84,10 +101,12 @@ impl Relay {
     /// See [`StartError`].
     pub fn new(config: Config, bound: Bound) -> Result<Arc<Self>, StartError> {
         let upstream = Upstream::new(&config.timeouts)?;
-        let live = Live::new(config, bound)?;
+        let metrics = Arc::new(Metrics::new());
+        let live = Live::new(config, bound, &upstream, &metrics, None)?;
         Ok(Arc::new(Self {
             live: ArcSwap::from_pointee(live),
             upstream,
+            metrics,
             ids: RequestIds::new()?,
             bound,
             draining: AtomicBool::new(false),
@@ -105,7 +124,10 @@ impl Relay {
     /// # Errors
     /// When a field cannot work; the old settings then stay.
     pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
-        self.live.store(Arc::new(Live::new(config, self.bound)?));
+        let previous = self.live();
+        let live =
+            Live::new(config, self.bound, &self.upstream, &self.metrics, Some(&previous))?;
+        self.live.store(Arc::new(live));
         Ok(())
     }
 
@@ -113,6 +135,12 @@ impl Relay {
     #[must_use]
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// A fresh request id.

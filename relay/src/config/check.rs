@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{AuthSettings, Config, ConfigError, ServerSettings, file::AuthMode};
+use super::{AuthMode, Config, ConfigError, ServerSettings, access};
 use crate::secret::Secret;
 
 /// # Errors
@@ -18,6 +18,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             ));
         }
     }
+    config.tls.check()?;
+    access::check(config)?;
     check_vault(config)?;
     check_sizes(&config.server)?;
     check_static_dir(&config.server)?;
@@ -28,17 +30,13 @@ fn check_listener(field: &str, listen: SocketAddr, config: &Config) -> Result<()
     if listen.ip().is_loopback() {
         return Ok(());
     }
-    if !config.server.allow_plain_http {
+    if !config.tls.is_on() && !config.server.allow_plain_http {
         return Err(ConfigError::field(
             field,
-            "plain HTTP on an address others can reach; put TLS in front and set server.allow_plain_http = true, or listen on 127.0.0.1",
+            "plain HTTP on an address others can reach; set tls.certificate and tls.key, or put TLS in front and set server.allow_plain_http = true, or listen on 127.0.0.1",
         ));
     }
-    let AuthSettings {
-        mode: AuthMode::None,
-        allow_none,
-    } = config.auth;
-    if !allow_none {
+    if config.auth.mode == AuthMode::None && !config.auth.allow_none {
         return Err(ConfigError::field(
             "auth.mode",
             "\"none\" on an address others can reach lets anyone relay through here; set auth.allow_none = true if that is meant",

@@ -53,6 +53,12 @@ pub const MAX_CONNECTIONS: usize = 10_000;
 /// Streams one HTTP/2 connection may have open, as in RFC 9113 §6.5.2's advice of at least 100.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
 
+/// HTTP/2 connections have no head timeout: a ping finds out whether the other end still lives.
+pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Longest wait for the answer to that ping.
+pub const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Time between turning readiness off and closing the listener: load balancers need one probe
 /// interval to notice. Zero fits a single instance.
 pub const DRAIN_DELAY: Duration = Duration::ZERO;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{AuthSettings, PlanSettings, TierSettings};
 use super::defaults;
+use super::tls::TlsSettings;
 use crate::origin::Origin;
 use crate::secret::Secret;
 
@@ -17,12 +19,18 @@ use crate::secret::Secret;
 pub struct Config {
     /// Listening, origins, limits of a connection.
     pub server: ServerSettings,
+    /// TLS of the listeners.
+    pub tls: TlsSettings,
     /// The vault's own origin.
     pub vault: VaultSettings,
     /// The server's secret ring.
     pub secrets: SecretSettings,
     /// Who may call.
     pub auth: AuthSettings,
+    /// Tiers of models.
+    pub tiers: TierSettings,
+    /// Plans by name, each with the tiers it includes.
+    pub plans: BTreeMap<String, PlanSettings>,
     /// Who may be paid for.
     pub payer: PayerSettings,
     /// How long each phase of a call may take.
@@ -37,6 +45,8 @@ pub struct Config {
 pub struct ServerSettings {
     /// Address and port of the API and the page.
     pub listen: SocketAddr,
+    /// Address and port of metrics and probes, in plain HTTP. Absent: neither is served there.
+    pub admin_listen: Option<SocketAddr>,
     /// Origins under which clients reach this relay; their authorities are the accepted `Host`
     /// values. Empty: the listen address and localhost.
     pub public_origins: Vec<Origin>,
@@ -68,6 +78,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            admin_listen: None,
             public_origins: Vec::new(),
             allowed_origins: Vec::new(),
             static_dir: None,
@@ -105,25 +116,6 @@ pub struct SecretSettings {
     /// Earlier secrets that are still understood.
     #[serde(serialize_with = "Secret::redact_list")]
     pub accept: Vec<Secret>,
-}
-
-/// `[auth]`
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AuthSettings {
-    /// How callers prove who they are.
-    pub mode: AuthMode,
-    /// Accept `mode = "none"` on an address others can reach.
-    pub allow_none: bool,
-}
-
-/// How callers prove who they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthMode {
-    /// Anyone who reaches the relay may relay with their own key.
-    #[default]
-    None,
 }
 
 /// `[payer]`

@@ -1,18 +1,22 @@
 //! The relay's configuration: one TOML file, environment values over it, typed and checked before
 //! any port is bound.
 
+mod access;
 mod check;
 pub mod defaults;
 mod env;
 mod file;
+mod tls;
 mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use access::{AuthMode, AuthSettings, PlanSettings, TierSettings};
 pub use file::{
-    AuthMode, AuthSettings, Config, PayerSettings, ProviderSettings, SecretSettings,
+    Config, PayerSettings, ProviderSettings, SecretSettings,
     ServerSettings, TimeoutSettings, VaultSettings,
 };
+pub use tls::TlsSettings;
 
 /// Why a configuration was refused. Every message names the field or the file, and none repeats a
 /// value that could be a secret.

@@ -14,11 +14,17 @@ use super::{Credentials, Site};
 use crate::error::ApiError;
 use crate::observe::Record;
 use crate::request_id::RequestId;
+use crate::server::Liveness;
 use crate::state::Live;
 
-/// Address of the connection's other end, put into a request by the server that accepted it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+/// The connection's other end, put into a request by the server that accepted it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it is still there.
+    pub liveness: Liveness,
+}
 
 /// What is known of a request before its route runs.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ pub struct Context {
     /// Which of the relay's origins was asked.
     pub site: Site,
     /// The connection's other end; absent when a test drives the router without a connection.
-    pub peer: Option<IpAddr>,
+    pub peer: Option<Peer>,
     /// The settings this request runs under, whatever is reloaded meanwhile.
     pub live: Arc<Live>,
 }
@@ -47,7 +53,7 @@ impl Context {
             request_id: record.request_id().clone(),
             credentials,
             site,
-            peer: request.extensions().get::<Peer>().map(|peer| peer.0),
+            peer: request.extensions().get::<Peer>().cloned(),
             live,
         }
     }

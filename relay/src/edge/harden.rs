@@ -10,6 +10,11 @@ pub fn is_api_path(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/providers/")
 }
 
+/// True for what load balancers and orchestrators ask.
+pub(super) fn is_probe(path: &str) -> bool {
+    path == "/healthz" || path == "/readyz"
+}
+
 /// Adds the headers. Routes that serve files bring their own policy, which stays.
 pub(super) fn apply(api: bool, headers: &mut HeaderMap) {
     headers.insert(

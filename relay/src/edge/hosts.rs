@@ -35,13 +35,14 @@ impl Hosts {
     /// configuration says 0).
     #[must_use]
     pub fn new(config: &Config, page: SocketAddr, vault: Option<SocketAddr>) -> Self {
+        let scheme = if config.tls.is_on() { "https" } else { "http" };
         let mut hosts = Self {
             by_authority: HashMap::new(),
             own: Vec::new(),
             vault: None,
         };
         if config.server.public_origins.is_empty() {
-            hosts.add_local(page, Site::Page);
+            hosts.add_local(scheme, page, Site::Page);
         } else {
             for origin in &config.server.public_origins {
                 hosts.add(origin.clone(), Site::Page);
@@ -53,8 +54,8 @@ impl Hosts {
                 hosts.add(origin.clone(), Site::Vault);
             }
             (None, Some(address)) => {
-                hosts.vault = local("localhost", address.port());
-                hosts.add_local(address, Site::Vault);
+                hosts.vault = local(scheme, "localhost", address.port());
+                hosts.add_local(scheme, address, Site::Vault);
             }
             (None, None) => {}
         }
@@ -67,13 +68,13 @@ impl Hosts {
         self.own.push(origin);
     }
 
-    fn add_local(&mut self, address: SocketAddr, site: Site) {
+    fn add_local(&mut self, scheme: &str, address: SocketAddr, site: Site) {
         let ip = match address {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
         for host in ["localhost", "127.0.0.1", "[::1]", &ip] {
-            if let Some(origin) = local(host, address.port()) {
+            if let Some(origin) = local(scheme, host, address.port()) {
                 self.add(origin, site);
             }
         }
@@ -113,8 +114,8 @@ impl Hosts {
     }
 }
 
-fn local(host: &str, port: u16) -> Option<Origin> {
-    format!("http://{host}:{port}").parse().ok()
+fn local(scheme: &str, host: &str, port: u16) -> Option<Origin> {
+    format!("{scheme}://{host}:{port}").parse().ok()
 }
 
 /// `host[:port]` of the request: the `:authority` of HTTP/2, else exactly one `Host`. When an

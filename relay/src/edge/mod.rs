@@ -103,19 +103,25 @@ where
     let path = request.uri().path();
     let api = is_api_path(path);
     let mut record = Record::begin(
+        Arc::clone(relay.metrics()),
         relay.next_request_id(),
         request.method(),
         routes::template(path),
     );
 
-    let site = live.hosts.site(&request);
+    // Probes come under the address of a pod or container, and tell nothing worth rebinding for.
+    let site = if harden::is_probe(path) { Ok(Site::Page) } else { live.hosts.site(&request) };
     let caller = site.and_then(|site| {
         live.cors
             .judge(request.headers(), &live.hosts)
             .map(|caller| (site, caller))
     });
     let mut response = match caller {
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let mut response = error.into_response();
+            Caller::Direct.mark(response.headers_mut());
+            response
+        }
         Ok((_, caller)) if Cors::is_preflight(request.method(), request.headers()) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             caller.answer_preflight(request.headers(), response.headers_mut());

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 
 /// Request fields that stay here: hop-by-hop (RFC 9110 §7.6.1), what the HTTP client writes
 /// itself, what tells the provider about the app or the network in between.
-const KEPT_BACK: [&str; 27] = [
+const KEPT_BACK: [&str; 30] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -35,6 +35,10 @@ const KEPT_BACK: [&str; 27] = [
     "tracestate",
     "baggage",
     "access-control-request-headers",
+    // Would turn an allowed method into another one behind the allow-list.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
 ];
 
 /// Families of request fields that stay here.

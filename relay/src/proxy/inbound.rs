@@ -10,8 +10,8 @@ use axum::body::{Body, Bytes};
 use http_body::{Frame, SizeHint};
 use keyferry_protocol::ErrorCode;
 
-use super::idle::IdleTimer;
 use crate::error::ApiError;
+use crate::idle::IdleTimer;
 
 /// A request body that ends in an error when it grows past its limit or stops arriving.
 pub(crate) struct Inbound {

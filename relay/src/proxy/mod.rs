@@ -1,7 +1,6 @@
 //! One call to a provider: the client's request with the key swapped in, the answer streamed back.
 
 mod headers;
-mod idle;
 mod inbound;
 mod outbound;
 
@@ -12,12 +11,13 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use keyferry_protocol::{ErrorCode, Provider};
 
-pub(crate) use inbound::Inbound;
+pub(crate) use inbound::{Fault, Inbound};
 
-use crate::edge::Outcome;
+use crate::edge::{Outcome, Peer};
 use crate::error::ApiError;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
@@ -49,6 +49,7 @@ pub(crate) async fn send(
     call: &Call<'_>,
     key: &Secret,
     body: Body,
+    client: Option<&Peer>,
 ) -> Result<Answer, CallError> {
     let headers = headers::outgoing(call.headers, call.provider, call.target.path(), key)
         .ok_or(CallError::Unbuildable)?;
@@ -61,11 +62,31 @@ pub(crate) async fn send(
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     let begun = Instant::now();
-    let response = relay.upstream().send(request).await?;
+    let upload = watch(client, request.body());
+    let response = tokio::select! {
+        response = relay.upstream().send(request) => response?,
+        () = upload => return Err(CallError::ClientGone),
+    };
     Ok(Answer {
         response,
         took: begun.elapsed(),
     })
+}
+
+/// Bodies up to this many bytes are taken in whole by socket and client buffers even when the
+/// provider reads nothing, after which hyper itself notices a client that leaves.
+const BUFFERED_UPLOAD: u64 = 64 * 1024;
+
+/// Returns when the client of a large upload is gone, never otherwise.
+fn watch(client: Option<&Peer>, body: &Body) -> impl Future<Output = ()> + use<> {
+    let large = body.size_hint().upper().is_none_or(|length| length > BUFFERED_UPLOAD);
+    let liveness = client.filter(|_| large).map(|client| client.liveness.clone());
+    async move {
+        match liveness {
+            Some(liveness) => liveness.gone().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Why a call has no answer.
@@ -74,6 +95,9 @@ pub(crate) enum CallError {
     /// The key or the address cannot be written into a request.
     #[error("the request cannot be built")]
     Unbuildable,
+    /// The client left while sending; nobody reads the answer to this.
+    #[error("the client is gone")]
+    ClientGone,
     /// The provider gave no response.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -87,6 +111,7 @@ impl CallError {
                 ErrorCode::BadKeyHeader,
                 "the key cannot be sent in a header",
             ),
+            Self::ClientGone => (ErrorCode::BadRequest, "the request body broke off"),
             Self::Upstream(UpstreamError::Connect) => (
                 ErrorCode::ProviderUnreachable,
                 "no connection to the provider could be made",

@@ -12,8 +12,8 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use keyferry_protocol::ErrorCode;
 
-use super::idle::IdleTimer;
 use crate::error::ApiError;
+use crate::idle::IdleTimer;
 
 /// A response body that turns a provider's failure into something the client notices: an error
 /// event in a stream of server-sent events, a broken body elsewhere.

@@ -1,5 +1,6 @@
 //! The routes, each handing its work to the module that knows how.
 
+mod admin;
 mod meta;
 mod passthrough;
 mod site;
@@ -26,6 +27,16 @@ pub fn app(relay: Arc<Relay>) -> Router {
         .route("/readyz", get(meta::readyz).fallback(get_only))
         .fallback(site::handle)
         .layer(EdgeLayer::new(Arc::clone(&relay)))
+        .with_state(relay)
+}
+
+/// What the admin listener serves: metrics and probes.
+pub fn admin(relay: Arc<Relay>) -> Router {
+    Router::new()
+        .route("/metrics", get(admin::metrics).fallback(get_only))
+        .route("/healthz", get(meta::healthz).fallback(get_only))
+        .route("/readyz", get(meta::readyz).fallback(get_only))
+        .layer(axum::middleware::from_fn(admin::no_browsers))
         .with_state(relay)
 }
 

@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::keys;
 use crate::proxy::{self, Call, Inbound};
 use crate::state::Relay;
+use crate::tiers::RequestFacts;
 
 /// Handles any method.
 pub(super) async fn handle(
@@ -36,7 +37,7 @@ pub(super) async fn handle(
         ));
     }
     check_provider_header(&parts.headers, provider)?;
-    live.auth.identify(&context.credentials).await?;
+    let identity = live.auth.identify(&context.credentials).await?;
 
     // Never the server's key: what a native endpoint costs cannot be told beforehand.
     let key = keys::user_key(&context, provider)?.ok_or_else(|| keys::missing(provider))?;
@@ -45,18 +46,25 @@ pub(super) async fn handle(
         None => PathAndQuery::try_from(rest),
     }
     .map_err(|_| ApiError::new(ErrorCode::BadPath, "path or query cannot be sent on"))?;
-    let (body, fault) = Inbound::new(
-        body,
-        live.config.server.max_body_bytes,
-        live.config.timeouts.body_idle,
-    )?;
+    let gate = live.tiers.gate(identity.plan());
+    let server = &live.config.server;
+    let limit = if gate.is_some() { server.max_buffered_body_bytes } else { server.max_body_bytes };
+    let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
+    let body = match gate {
+        None => Body::new(body),
+        Some(gate) => {
+            let (method, headers) = (&parts.method, &parts.headers);
+            let request = RequestFacts { provider, method, path: rest, headers };
+            gate.admit_native(&request, body, &fault).await?
+        }
+    };
     let call = Call {
         provider,
         method: parts.method,
         target,
         headers: &parts.headers,
     };
-    let answer = proxy::send(&relay, live, &call, key, Body::new(body))
+    let answer = proxy::send(&relay, live, &call, key, body, context.peer.as_ref())
         .await
         .map_err(|error| fault.error().unwrap_or_else(|| error.into_api(provider)))?;
     let outcome = Outcome {

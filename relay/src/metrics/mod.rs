@@ -1,0 +1,351 @@
+//! Prometheus metrics. Names and labels are part of the operator's contract: docs/operating.md
+//! lists them, and a test compares that list with what is registered here.
+//!
+//! Labels hold only words of closed lists (route templates, provider ids of the catalogue, codes),
+//! never anything a client sent: the number of series is bounded and none can carry a secret.
+
+mod labels;
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use keyferry_protocol::{ErrorCode, FallbackReason, Payer, Verdict};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use labels::{
+    CodeLabel, FallbackLabels, KeyTestLabels, LimitLabel, PaymentLabels, RequestLabels,
+    ResultLabel, RouteLabels, TokenLabels, UpstreamLabels, word,
+};
+pub use labels::{Direction, UpstreamFailure};
+
+/// Content type of the answer of the metrics route (OpenMetrics 1.0).
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds of the wait for a provider's first byte: models answer within 0.1 s to
+/// minutes, and the SDKs give up after 600 s.
+const FIRST_BYTE_SECONDS: [f64; 12] = [
+    0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 180.0, 600.0,
+];
+
+/// Upper bounds in seconds of the relay's own share: tens of microseconds when all is well, a few
+/// milliseconds with a remote store.
+const OVERHEAD_SECONDS: [f64; 11] = [
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0,
+];
+
+type Histograms = Family<RouteLabels, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted. Recording costs a lookup under a shared lock and an atomic add.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    first_byte: Histograms,
+    overhead: Histograms,
+    open_streams: Gauge,
+    connections: Gauge,
+    fallbacks: Family<FallbackLabels, Counter>,
+    key_tests: Family<KeyTestLabels, Counter>,
+    errors: Family<CodeLabel, Counter>,
+    limits: Family<LimitLabel, Counter>,
+    upstream_errors: Family<UpstreamLabels, Counter>,
+    tokens: Family<TokenLabels, Counter>,
+    spend: Family<PaymentLabels, Counter<f64, AtomicU64>>,
+    store_degraded: Gauge,
+    reloads: Family<ResultLabel, Counter>,
+    jwks_fetches: Family<ResultLabel, Counter>,
+}
+
+/// A request whose answer has been sent.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedRequest<'a> {
+    /// Template of the route, `""` when none matched.
+    pub route: &'static str,
+    /// Id of the provider that was asked.
+    pub provider: Option<&'a str>,
+    /// Whose key paid.
+    pub payer: Option<Payer>,
+    /// Status of the answer.
+    pub status: u16,
+    /// How the answer ended: `complete`, `failed` or `cancelled`.
+    pub end: &'static str,
+    /// Code of an error the relay made.
+    pub code: Option<ErrorCode>,
+    /// Why the server's key paid.
+    pub fallback: Option<FallbackReason>,
+    /// From sending the request to the provider's response head.
+    pub first_byte: Option<Duration>,
+    /// From the request's head to the answer's head, without the provider's share.
+    pub overhead: Duration,
+}
+
+impl Metrics {
+    /// Registers everything.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("keyferry");
+        let first_byte: fn() -> Histogram = || Histogram::new(FIRST_BYTE_SECONDS);
+        let overhead: fn() -> Histogram = || Histogram::new(OVERHEAD_SECONDS);
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            first_byte: Family::new_with_constructor(first_byte),
+            overhead: Family::new_with_constructor(overhead),
+            open_streams: Gauge::default(),
+            connections: Gauge::default(),
+            fallbacks: Family::default(),
+            key_tests: Family::default(),
+            errors: Family::default(),
+            limits: Family::default(),
+            upstream_errors: Family::default(),
+            tokens: Family::default(),
+            spend: Family::default(),
+            store_degraded: Gauge::default(),
+            reloads: Family::default(),
+            jwks_fetches: Family::default(),
+        };
+        metrics.register(&mut registry);
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "build",
+            "Version of the running relay",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register("requests", "Requests answered", self.requests.clone());
+        registry.register(
+            "first_byte_seconds",
+            "Time from sending a request to a provider to its response head",
+            self.first_byte.clone(),
+        );
+        registry.register(
+            "overhead_seconds",
+            "The relay's own share of the time to the response head",
+            self.overhead.clone(),
+        );
+        registry.register(
+            "open_streams",
+            "Answers being sent",
+            self.open_streams.clone(),
+        );
+        registry.register(
+            "connections",
+            "Open client connections",
+            self.connections.clone(),
+        );
+        registry.register(
+            "fallbacks",
+            "Requests paid by the operator, by reason",
+            self.fallbacks.clone(),
+        );
+        registry.register("key_tests", "Key tests, by verdict", self.key_tests.clone());
+        registry.register(
+            "errors",
+            "Errors made by the relay, by code",
+            self.errors.clone(),
+        );
+        registry.register(
+            "limits_hit",
+            "Requests refused by a limit",
+            self.limits.clone(),
+        );
+        registry.register(
+            "upstream_errors",
+            "Failed provider calls, by kind",
+            self.upstream_errors.clone(),
+        );
+        registry.register(
+            "tokens",
+            "Tokens reported by providers",
+            self.tokens.clone(),
+        );
+        registry.register(
+            "spend_usd",
+            "Settled cost in US dollars",
+            self.spend.clone(),
+        );
+        registry.register(
+            "store_degraded",
+            "1 while shared state cannot be reached",
+            self.store_degraded.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Configuration reloads, by result",
+            self.reloads.clone(),
+        );
+        registry.register(
+            "jwks_fetches",
+            "Fetches of the token issuer's keys, by result",
+            self.jwks_fetches.clone(),
+        );
+    }
+
+    /// Counts a request when its answer has been sent or given up.
+    pub fn request(&self, finished: &FinishedRequest<'_>) {
+        let provider = finished.provider.map(str::to_owned).unwrap_or_default();
+        let payer = finished.payer.map_or("none", Payer::as_str);
+        let route = RouteLabels {
+            route: word(finished.route),
+            provider: provider.clone(),
+        };
+        if let Some(first_byte) = finished.first_byte {
+            self.first_byte
+                .get_or_create(&route)
+                .observe(first_byte.as_secs_f64());
+        }
+        self.overhead
+            .get_or_create(&route)
+            .observe(finished.overhead.as_secs_f64());
+        if let Some(reason) = finished.fallback {
+            let labels = FallbackLabels {
+                provider: provider.clone(),
+                reason: word(reason.as_str()),
+            };
+            self.fallbacks.get_or_create(&labels).inc();
+        }
+        if let Some(code) = finished.code {
+            self.errors
+                .get_or_create(&CodeLabel {
+                    code: word(code.as_str()),
+                })
+                .inc();
+        }
+        let labels = RequestLabels {
+            route: word(finished.route),
+            provider,
+            payer: word(payer),
+            status: finished.status,
+            end: word(finished.end),
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts an answer as being sent until the guard drops.
+    #[must_use]
+    pub fn open_stream(&self) -> OpenGuard {
+        OpenGuard::new(self.open_streams.clone())
+    }
+
+    /// Counts a client connection as open until the guard drops.
+    #[must_use]
+    pub fn open_connection(&self) -> OpenGuard {
+        OpenGuard::new(self.connections.clone())
+    }
+
+    /// Counts a key test.
+    pub fn key_test(&self, provider: &str, verdict: Verdict) {
+        let labels = KeyTestLabels {
+            provider: provider.to_owned(),
+            verdict: word(verdict.as_str()),
+        };
+        self.key_tests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request that a limit refused. `limit` is the limit's documented name.
+    pub fn limit_hit(&self, limit: &'static str) {
+        self.limits
+            .get_or_create(&LimitLabel { limit: word(limit) })
+            .inc();
+    }
+
+    /// Counts a call that a provider failed.
+    pub fn upstream_error(&self, provider: &str, kind: UpstreamFailure) {
+        let labels = UpstreamLabels {
+            provider: provider.to_owned(),
+            kind,
+        };
+        self.upstream_errors.get_or_create(&labels).inc();
+    }
+
+    /// Adds tokens a provider reported.
+    pub fn tokens(&self, provider: &str, payer: Payer, direction: Direction, count: u64) {
+        let labels = TokenLabels {
+            provider: provider.to_owned(),
+            payer: word(payer.as_str()),
+            direction,
+        };
+        self.tokens.get_or_create(&labels).inc_by(count);
+    }
+
+    /// Adds the settled cost of a request, in millionths of a US dollar.
+    pub fn spend(&self, provider: &str, payer: Payer, micro_usd: u64) {
+        let labels = PaymentLabels {
+            provider: provider.to_owned(),
+            payer: word(payer.as_str()),
+        };
+        // A float is Prometheus' own unit; the exact sums are kept in integers by the store.
+        #[allow(clippy::cast_precision_loss)]
+        let usd = micro_usd as f64 / 1e6;
+        self.spend.get_or_create(&labels).inc_by(usd);
+    }
+
+    /// Notes whether shared state can be reached.
+    pub fn store_degraded(&self, degraded: bool) {
+        self.store_degraded.set(i64::from(degraded));
+    }
+
+    /// Counts a reload.
+    pub fn reload(&self, succeeded: bool) {
+        self.reloads
+            .get_or_create(&ResultLabel::new(succeeded))
+            .inc();
+    }
+
+    /// Counts a fetch of the token issuer's keys.
+    pub fn jwks_fetch(&self, succeeded: bool) {
+        self.jwks_fetches
+            .get_or_create(&ResultLabel::new(succeeded))
+            .inc();
+    }
+
+    /// Everything in OpenMetrics text form.
+    ///
+    /// # Errors
+    /// When a metric cannot be written, which text in memory never refuses.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(8192);
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Something counted as open while this lives.
+#[derive(Debug)]
+pub struct OpenGuard(Gauge);
+
+impl OpenGuard {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
