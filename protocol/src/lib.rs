@@ -20,7 +20,7 @@ pub mod json;
 pub mod money;
 pub mod multipart;
 pub mod path;
-
+pub mod price;
 pub mod routing;
 pub mod scrub;
 pub mod sealed;
@@ -31,7 +31,7 @@ pub use catalogue::{Catalogue, Provider, Verdict};
 pub use error::ErrorCode;
 pub use header::{Fallback, FallbackReason, Payer};
 pub use money::PicoUsd;
-
+pub use price::{Price, PriceTable};
 pub use routing::{ModelField, Target, find_model, splice_model};
 pub use scrub::Scrubber;
 pub use usage::{Usage, UsageReader};
