@@ -1,1 +1,36 @@
-//! .
+//! The vault: keeps a person's API keys encrypted in their browser and is the only code that uses
+//! them there.
+//!
+//! ```text
+//!            browser/            wasm_bindgen exports, IndexedDB, fetch, WebCrypto
+//!               │ implements
+//!            platform, store, fetch::Transport      traits: the world
+//!               │ used by
+//!   lock ◄── vault/ ──► fetch/    what the vault does, pure apart from the traits
+//!               │
+//!            format/              what lies at rest, byte by byte
+//!               │
+//!            hazmat/              the primitives, and the only crates that implement them
+//! ```
+//!
+//! Everything but `browser/` runs and is tested natively.
+
+mod error;
+pub mod fetch;
+pub mod format;
+mod hazmat;
+pub mod lock;
+mod password;
+pub mod platform;
+mod secret;
+pub mod store;
+pub mod vault;
+
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use error::Error;
+pub use secret::{Key, Secret, wipe};
+pub use vault::Vault;

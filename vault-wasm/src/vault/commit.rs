@@ -1,0 +1,112 @@
+//! Writing: plan on what is known, write if nobody else did, otherwise read anew and plan again.
+
+use super::{
+    Ticket, Vault,
+    session::{Changes, Session},
+};
+use crate::{
+    error::Error,
+    format::{header::Header, id::RecordKey},
+    lock::Reason,
+    platform::{Event, Platform},
+    store::{Durability, Store, StoreError},
+};
+
+/// How often a plan is made anew because another tab was faster.
+const ATTEMPTS: usize = 8;
+
+impl<P: Platform> Vault<P> {
+    /// Carries out one change of the vault in one transaction.
+    ///
+    /// `plan` may run several times; it must depend on nothing but the session it is shown.
+    ///
+    /// # Errors
+    /// What `plan` says, storage errors (nothing has changed then), [`Error::Locked`] when the vault
+    /// was locked meanwhile.
+    pub(super) async fn commit<R>(
+        &self,
+        ticket: Ticket,
+        durability: Durability,
+        plan: impl Fn(&Session) -> Result<(Changes, R), Error>,
+    ) -> Result<R, Error> {
+        for _ in 0..ATTEMPTS {
+            let planned = self.with(ticket, |session| {
+                let (changes, result) = plan(session)?;
+                if changes.is_empty() {
+                    return Ok((None, result));
+                }
+                let staged = session.stage(changes, durability, self.platform.random())?;
+                Ok((Some(staged), result))
+            })?;
+            let (Some(staged), result) = planned else {
+                return Ok(planned.1);
+            };
+            match self.platform.store().write(&staged.batch).await {
+                Ok(()) => {
+                    self.with_mut(ticket, |session| {
+                        session.adopt(staged);
+                        Ok(())
+                    })?;
+                    self.emit(&Event::Change);
+                    return Ok(result);
+                }
+                Err(StoreError::Conflict) => self.reload(ticket).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Takes over what other tabs wrote, if they did.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] or [`Error::StorageLost`] when what is stored is no longer this vault. A
+    /// store that cannot be read is no error here: what is in memory stays usable.
+    pub(crate) async fn refresh(&self, ticket: Ticket) -> Result<(), Error> {
+        match self.platform.store().read(RecordKey::MANIFEST).await {
+            Ok(Some(bytes)) => {
+                let current = self.with(ticket, |session| Ok(session.guard() == bytes))?;
+                if current {
+                    Ok(())
+                } else {
+                    self.reload(ticket).await
+                }
+            }
+            Ok(None) | Err(StoreError::Lost) => self.reload(ticket).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Reads everything anew.
+    async fn reload(&self, ticket: Ticket) -> Result<(), Error> {
+        let found = self.platform.store().read_all().await?;
+        if found.is_empty() {
+            self.with(ticket, |_| Ok(()))?;
+            self.lock_out(Reason::StorageLost);
+            return Err(Error::StorageLost);
+        }
+        let header = found
+            .iter()
+            .find(|(key, _)| *key == RecordKey::HEADER)
+            .and_then(|(_, bytes)| Header::decode(bytes).ok());
+        let read = self.with_mut(ticket, |session| {
+            if header.as_ref() != Some(session.header()) {
+                return Err(Error::Corrupt);
+            }
+            session.reload(found)
+        });
+        match read {
+            Ok(()) => {
+                self.emit(&Event::Change);
+                Ok(())
+            }
+            // Another tab changed the vault key, or somebody tampered: both need an unlock, which
+            // tells them apart.
+            Err(Error::Corrupt | Error::FutureVersion) => {
+                self.lock_out(Reason::Rekeyed);
+                Err(Error::Locked)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! The open vault in memory: derived keys, the records as they lie at rest, and the metadata read
+//! from them. Provider keys stay encrypted here too.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    error::Error,
+    format::{
+        FormatError,
+        codec::Reader,
+        envelope::{self, Prefix},
+        header::Header,
+        id::{Id, Kind, RecordKey},
+        key_record::KeyRecord,
+        keys::VaultKeys,
+        manifest::Manifest,
+        settings::Settings,
+        usage::{Usage, day_of},
+    },
+    lock::DEFAULT_IDLE_MINUTES,
+    platform::{Random, random_bytes},
+    secret::Secret,
+    store::{Batch, Durability},
+};
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// It is listed and not there.
+    Missing,
+    /// It is older than listed.
+    RolledBack,
+    /// It does not open: altered, truncated, or another record's.
+    Corrupt,
+    /// It was written by a newer version.
+    FutureVersion,
+    /// It is there and not listed: nothing of this vault wrote it.
+    Foreign,
+}
+
+impl DamageKind {
+    /// The name used in JavaScript.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::RolledBack => "rolled_back",
+            Self::Corrupt => "corrupt",
+            Self::FutureVersion => "future_version",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// What using the record anyway fails with.
+    #[must_use]
+    pub const fn error(self) -> Error {
+        match self {
+            Self::FutureVersion => Error::FutureVersion,
+            _ => Error::Corrupt,
+        }
+    }
+}
+
+impl From<FormatError> for DamageKind {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::FutureVersion(_) => Self::FutureVersion,
+            _ => Self::Corrupt,
+        }
+    }
+}
+
+/// A damaged record. It is left as it is; everything else stays usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Which.
+    pub record: RecordKey,
+    /// How.
+    pub kind: DamageKind,
+}
+
+/// What a change puts into a record.
+pub(super) enum Content {
+    /// To be encrypted.
+    Text(Zeroizing<Vec<u8>>),
+    /// Sealed already, for [`Session::next_revision`] (slots).
+    Sealed(Vec<u8>),
+}
+
+/// One change of the vault: all of it or nothing.
+#[derive(Default)]
+pub(super) struct Changes {
+    puts: Vec<(RecordKey, Content)>,
+    deletes: Vec<RecordKey>,
+}
+
+impl Changes {
+    pub(super) fn put(&mut self, key: RecordKey, text: Zeroizing<Vec<u8>>) -> &mut Self {
+        self.puts.push((key, Content::Text(text)));
+        self
+    }
+
+    pub(super) fn put_sealed(&mut self, key: RecordKey, bytes: Vec<u8>) -> &mut Self {
+        self.puts.push((key, Content::Sealed(bytes)));
+        self
+    }
+
+    pub(super) fn delete(&mut self, key: RecordKey) -> &mut Self {
+        self.deletes.push(key);
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.deletes.is_empty()
+    }
+}
+
+/// A change, encrypted and ready to be written.
+pub(super) struct Staged {
+    pub(super) batch: Batch,
+    manifest: Manifest,
+    manifest_bytes: Vec<u8>,
+}
+
+/// The open vault.
+pub(crate) struct Session {
+    header: Header,
+    keys: VaultKeys,
+    manifest: Manifest,
+    manifest_bytes: Vec<u8>,
+    records: BTreeMap<RecordKey, Vec<u8>>,
+    settings: Settings,
+    key_records: Vec<KeyRecord>,
+    usage: BTreeMap<Id, Usage>,
+    damage: Vec<Damage>,
+    /// Usage not yet written, by key.
+    pub(super) unsaved_usage: BTreeMap<Id, Usage>,
+}
+
+impl Session {
+    /// Checks and reads everything that was found in the store.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::FutureVersion`] when the manifest itself cannot be trusted:
+    /// without it nobody can tell an old record from a current one.
+    pub(super) fn load(
+        header: Header,
+        keys: VaultKeys,
+        found: Vec<(RecordKey, Vec<u8>)>,
+    ) -> Result<Self, Error> {
+        let mut records: BTreeMap<RecordKey, Vec<u8>> = found.into_iter().collect();
+        records.remove(&RecordKey::HEADER);
+        let manifest_bytes = records.remove(&RecordKey::MANIFEST).ok_or(Error::Corrupt)?;
+        let manifest = Manifest::decode(&manifest_bytes, header.vault, &keys)?;
+
+        let mut session = Self {
+            header,
+            keys,
+            manifest,
+            manifest_bytes,
+            records,
+            settings: Settings {
+                auto_lock_minutes: DEFAULT_IDLE_MINUTES,
+                lock_on_hide: false,
+                created_at: 0,
+                exported_at: None,
+                relay_key: None,
+                audit_chunk: 0,
+            },
+            key_records: Vec::new(),
+            usage: BTreeMap::new(),
+            damage: Vec::new(),
+            unsaved_usage: BTreeMap::new(),
+        };
+        session.read_records();
+        Ok(session)
+    }
+
+    fn read_records(&mut self) {
+        let listed = self.manifest.entries().to_vec();
+        for (key, _) in &listed {
+            if let Err(kind) = self.read_record(*key) {
+                self.damage.push(Damage { record: *key, kind });
+            }
+        }
+        let foreign = self
+            .records
+            .keys()
+            .filter(|key| self.manifest.revision_of(**key).is_none());
+        self.damage.extend(foreign.map(|key| Damage {
+            record: *key,
+            kind: DamageKind::Foreign,
+        }));
+        self.sort_keys();
+    }
+
+    /// Oldest first; the name decides between those of one moment.
+    fn sort_keys(&mut self) {
+        self.key_records
+            .sort_by(|a, b| (a.created_at, &a.name, a.id).cmp(&(b.created_at, &b.name, b.id)));
+    }
+
+    fn read_record(&mut self, key: RecordKey) -> Result<(), DamageKind> {
+        let expected = self.manifest.revision_of(key).ok_or(DamageKind::Foreign)?;
+        let bytes = self.records.get(&key).ok_or(DamageKind::Missing)?;
+        let revision = Prefix::read(&mut Reader::new(bytes), key.kind)?.revision;
+        if revision < expected {
+            return Err(DamageKind::RolledBack);
+        }
+        if revision > expected {
+            return Err(DamageKind::Corrupt);
+        }
+        match key.kind {
+            Kind::Settings => self.settings = Settings::decode(&self.open_text(key)?)?,
+            Kind::Metadata => {
+                let record = KeyRecord::decode(key.id, &self.open_text(key)?)?;
+                self.key_records.push(record);
+            }
+            Kind::Usage => {
+                let usage = Usage::decode(&self.open_text(key)?)?;
+                self.usage.insert(key.id, usage);
+            }
+            // Provider keys are decrypted at the moment of use, the audit log when it is read;
+            // slots when they open.
+            Kind::Header | Kind::Manifest | Kind::Slot | Kind::Secret | Kind::Audit => {}
+        }
+        Ok(())
+    }
+
+    /// Decrypts a record.
+    pub(super) fn open_text(&self, key: RecordKey) -> Result<Zeroizing<Vec<u8>>, FormatError> {
+        let bytes = self.records.get(&key).ok_or(FormatError::Malformed)?;
+        let revision = self
+            .manifest
+            .revision_of(key)
+            .ok_or(FormatError::NotAuthentic)?;
+        let record_key = self.keys.for_kind(key.kind).ok_or(FormatError::Malformed)?;
+        envelope::open(record_key, self.header.vault, key, revision, bytes)
+    }
+
+    /// Decrypts a provider key, for the moment it is needed.
+    pub(crate) fn open_secret(&self, id: Id) -> Result<Secret, Error> {
+        self.check_usable(id)?;
+        let text = self.open_text(RecordKey::new(Kind::Secret, id))?;
+        Ok(Secret::copy_of(&text))
+    }
+
+    /// Fails when the record of a key, or its secret, is known to be damaged.
+    pub(super) fn check_usable(&self, id: Id) -> Result<(), Error> {
+        match self.damage_of(id) {
+            Some(kind) => Err(kind.error()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn damage_of(&self, id: Id) -> Option<DamageKind> {
+        self.damage
+            .iter()
+            .find(|damage| {
+                damage.record.id == id
+                    && matches!(damage.record.kind, Kind::Metadata | Kind::Secret)
+                    && damage.kind != DamageKind::Foreign
+            })
+            .map(|damage| damage.kind)
+    }
+
+    /// Notes that a record turned out not to open.
+    pub(crate) fn note_damage(&mut self, record: RecordKey, kind: DamageKind) {
+        if !self.damage.iter().any(|damage| damage.record == record) {
+            self.damage.push(Damage { record, kind });
+        }
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn keys(&self) -> &VaultKeys {
+        &self.keys
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    pub(super) fn key_records(&self) -> &[KeyRecord] {
+        &self.key_records
+    }
+
+    pub(super) fn key_record(&self, id: Id) -> Option<&KeyRecord> {
+        self.key_records.iter().find(|record| record.id == id)
+    }
+
+    pub(super) fn record(&self, key: RecordKey) -> Option<&Vec<u8>> {
+        self.records.get(&key)
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The bytes at rest of what every write changes.
+    pub(super) fn guard(&self) -> &[u8] {
+        &self.manifest_bytes
+    }
+
+    /// Usage of a key as stored.
+    pub(super) fn stored_usage(&self, id: Id) -> Usage {
+        self.usage.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Usage of a key: what is stored and what is not yet.
+    pub(super) fn usage(&self, id: Id) -> Usage {
+        let mut usage = self.stored_usage(id);
+        if let Some(unsaved) = self.unsaved_usage.get(&id) {
+            usage.last_used_at = usage.last_used_at.max(unsaved.last_used_at);
+            unsaved.days.iter().for_each(|day| usage.add(day));
+        }
+        usage
+    }
+
+    /// Whether requests can be made with some key of this provider.
+    pub(super) fn has_usable_key(&self, provider: &str, now: u64) -> bool {
+        self.key_records
+            .iter()
+            .any(|record| record.provider == provider && self.refusal(record, now).is_none())
+    }
+
+    /// Why a key may not be used now.
+    pub(super) fn refusal(&self, record: &KeyRecord, now: u64) -> Option<&'static str> {
+        if self.damage_of(record.id).is_some() {
+            return Some("damaged");
+        }
+        if !record.active {
+            return Some("inactive");
+        }
+        if record.expires_at.is_some_and(|at| at <= now) {
+            return Some("expired");
+        }
+        let spent = || self.usage(record.id).spent_on(day_of(now));
+        record
+            .daily_cap_micros
+            .filter(|cap| spent() >= *cap)
+            .map(|_| "daily_cap")
+    }
+
+    /// Usable keys of a provider, least recently used first; else why there is none.
+    pub(super) fn usable_keys(&self, provider: &str, now: u64) -> Result<Vec<Id>, &'static str> {
+        let mut reason = "missing";
+        let mut usable = Vec::new();
+        for record in self
+            .key_records
+            .iter()
+            .filter(|record| record.provider == provider)
+        {
+            match self.refusal(record, now) {
+                None => usable.push((self.usage(record.id).last_used_at, record.id)),
+                Some(why) => reason = why,
+            }
+        }
+        // The order of creation decides between keys never used.
+        usable.sort_by_key(|(last_used_at, _)| *last_used_at);
+        if usable.is_empty() {
+            Err(reason)
+        } else {
+            Ok(usable.into_iter().map(|(_, id)| id).collect())
+        }
+    }
+
+    pub(super) fn next_revision(&self) -> u64 {
+        self.manifest.revision + 1
+    }
+
+    /// Encrypts a change. Nothing in memory changes until [`Session::adopt`].
+    pub(super) fn stage(
+        &self,
+        changes: Changes,
+        durability: Durability,
+        random: &impl Random,
+    ) -> Result<Staged, Error> {
+        let revision = self.next_revision();
+        let mut manifest = self.manifest.clone();
+        manifest.revision = revision;
+        let mut puts = Vec::with_capacity(changes.puts.len() + 1);
+        for (key, content) in changes.puts {
+            let bytes = match content {
+                Content::Sealed(bytes) => bytes,
+                Content::Text(text) => {
+                    let record_key = self.keys.for_kind(key.kind).ok_or(Error::Corrupt)?;
+                    let nonce = random_bytes(random)?;
+                    envelope::seal(record_key, &nonce, self.header.vault, key, revision, &text)?
+                }
+            };
+            manifest.set(key, revision);
+            puts.push((key, bytes));
+        }
+        for key in &changes.deletes {
+            manifest.remove(*key);
+        }
+        let manifest_bytes = manifest.encode(self.header.vault, &self.keys)?;
+        puts.push((RecordKey::MANIFEST, manifest_bytes.clone()));
+        Ok(Staged {
+            batch: Batch {
+                guard: Some(self.manifest_bytes.clone()),
+                clear: false,
+                puts,
+                deletes: changes.deletes,
+                durability,
+            },
+            manifest,
+            manifest_bytes,
+        })
+    }
+
+    /// Takes over a change that has been written.
+    pub(super) fn adopt(&mut self, staged: Staged) {
+        // A reload meanwhile may have read this change already, or a later one.
+        if staged.manifest.revision <= self.manifest.revision {
+            return;
+        }
+        self.manifest = staged.manifest;
+        self.manifest_bytes = staged.manifest_bytes;
+        for key in &staged.batch.deletes {
+            self.records.remove(key);
+            self.forget(*key);
+        }
+        for (key, bytes) in staged.batch.puts {
+            if key == RecordKey::MANIFEST {
+                continue;
+            }
+            self.records.insert(key, bytes);
+            self.forget(key);
+            if let Err(kind) = self.read_record(key) {
+                self.damage.push(Damage { record: key, kind });
+            }
+        }
+        self.sort_keys();
+    }
+
+    /// Drops what was read from a record before.
+    fn forget(&mut self, key: RecordKey) {
+        self.damage.retain(|damage| damage.record != key);
+        match key.kind {
+            Kind::Metadata => self.key_records.retain(|record| record.id != key.id),
+            Kind::Usage => {
+                self.usage.remove(&key.id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives up the keys and keeps nothing else, to read the records anew.
+    pub(super) fn reload(&mut self, found: Vec<(RecordKey, Vec<u8>)>) -> Result<(), Error> {
+        let manifest_bytes = found
+            .iter()
+            .find(|(key, _)| *key == RecordKey::MANIFEST)
+            .map(|(_, bytes)| bytes.clone())
+            .ok_or(Error::Corrupt)?;
+        let manifest = Manifest::decode(&manifest_bytes, self.header.vault, &self.keys)?;
+        self.records = found
+            .into_iter()
+            .filter(|(key, _)| !matches!(key.kind, Kind::Header | Kind::Manifest))
+            .collect();
+        self.manifest = manifest;
+        self.manifest_bytes = manifest_bytes;
+        self.key_records.clear();
+        self.usage.clear();
+        self.damage.clear();
+        self.read_records();
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! The vault in a real browser: IndexedDB, WebCrypto and the exports the worker shell calls.
+//!
+//! `wasm-pack test --headless --chrome vault-wasm`
+#![cfg(target_arch = "wasm32")]
+#![allow(missing_docs, reason = "tests")]
+
+use js_sys::{Array, Date, Function, Object, Promise, Reflect, Uint8Array};
+use vault_wasm::{
+    browser::{IndexedDb, Vault, derive_in_wasm, derive_in_webcrypto},
+    store::{Store, StoreError, conformance},
+};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+const PASSWORD: &[u8] = b"correct horse battery staple";
+const KEY: &[u8] = b"sk-proj-canary0123456789abcdefghijklmnopqrstuvwxyz";
+
+fn object(fields: &[(&str, JsValue)]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in fields {
+        Reflect::set(&object, &(*name).into(), value).unwrap();
+    }
+    object.into()
+}
+
+fn get(value: &JsValue, path: &str) -> JsValue {
+    path.split('.').fold(value.clone(), |value, name| {
+        Reflect::get(&value, &name.into()).unwrap()
+    })
+}
+
+fn text(value: &JsValue, path: &str) -> String {
+    get(value, path).as_string().unwrap_or_default()
+}
+
+fn bytes(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+fn fresh_name() -> String {
+    format!("test-{}-{}", Date::now(), js_sys::Math::random())
+}
+
+async fn open(name: &str) -> Vault {
+    Vault::open(object(&[
+        ("name", name.into()),
+        ("relay", "https://relay.example".into()),
+    ]))
+    .await
+    .unwrap()
+}
+
+fn password() -> JsValue {
+    object(&[("password", bytes(PASSWORD))])
+}
+
+fn openai_key() -> JsValue {
+    object(&[("provider", "openai".into()), ("key", bytes(KEY))])
+}
+
+#[wasm_bindgen_test]
+async fn indexeddb_conforms() {
+    let name = fresh_name();
+    conformance::run(&IndexedDb::new(&name), &IndexedDb::new(&name)).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_a_newer_program_asks_for_a_reload() {
+    let name = fresh_name();
+    let factory: web_sys::IdbFactory = get(&js_sys::global(), "indexedDB").unchecked_into();
+    let request = factory
+        .open_with_u32(&format!("keyferry:{name}"), 99)
+        .unwrap();
+    let opened = Promise::new(&mut |resolve, _| {
+        let done = Closure::once_into_js(move || drop(resolve.call0(&JsValue::NULL)));
+        request.set_onsuccess(Some(done.unchecked_ref::<Function>()));
+    });
+    JsFuture::from(opened).await.unwrap();
+    request
+        .result()
+        .unwrap()
+        .unchecked_into::<web_sys::IdbDatabase>()
+        .close();
+    let store = IndexedDb::new(&name);
+    assert_eq!(store.read_all().await.unwrap_err(), StoreError::Newer);
+}
+
+#[wasm_bindgen_test]
+async fn webcrypto_and_webassembly_derive_the_same_bytes() {
+    for (password, salt, iterations) in [
+        (b"password".as_slice(), b"salt".as_slice(), 1),
+        (b"", b"0123456789abcdef", 2),
+        (&[0xc3, 0xa9, 0, 0xff], b"0123456789abcdef", 4096),
+        (&[b'x'; 200], &[7; 16], 600_000),
+    ] {
+        let in_browser = derive_in_webcrypto(password, salt, iterations)
+            .await
+            .unwrap();
+        let in_wasm = derive_in_wasm(password, salt, iterations).unwrap();
+        assert!(in_browser == in_wasm, "{iterations}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_vault_survives_a_new_instance() {
+    let name = fresh_name();
+    let vault = open(&name).await;
+    assert_eq!(text(&vault.snapshot(), "state"), "empty");
+    let created = vault.create(password()).await.unwrap();
+    let code = text(&created, "recoveryCode");
+    assert_eq!(code.len(), 35);
+    let info = vault.keys_add(openai_key()).await.unwrap();
+    assert_eq!(text(&info, "preview"), "sk-p\u{2026}wxyz");
+    vault.lock("test".into());
+    assert_eq!(text(&vault.snapshot(), "state"), "locked");
+    let error = vault.keys_list(JsValue::UNDEFINED).await.unwrap_err();
+    assert_eq!(text(&error, "code"), "locked");
+
+    let again = open(&name).await;
+    let wrong = object(&[("password", bytes(b"not the password"))]);
+    let error = again.unlock(wrong).await.unwrap_err();
+    assert_eq!(
+        (text(&error, "code"), text(&error, "field")),
+        ("wrong_password".into(), "password".into())
+    );
+    again
+        .unlock(object(&[("recoveryCode", code.as_str().into())]))
+        .await
+        .unwrap();
+    let keys = again.keys_list(JsValue::UNDEFINED).await.unwrap();
+    assert_eq!(get(&keys, "keys.length").as_f64(), Some(1.0));
+    again
+        .keys_remove(object(&[("id", get(&keys, "keys.0.id"))]))
+        .await
+        .unwrap();
+    let keys = again.keys_list(JsValue::UNDEFINED).await.unwrap();
+    assert_eq!(get(&keys, "keys.length").as_f64(), Some(0.0));
+    IndexedDb::new(&name).destroy().await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn two_instances_share_one_database() {
+    let name = fresh_name();
+    let (first, second) = (open(&name).await, open(&name).await);
+    first.create(password()).await.unwrap();
+    assert_eq!(
+        text(&second.create(password()).await.unwrap_err(), "code"),
+        "vault_exists"
+    );
+    second.unlock(password()).await.unwrap();
+    let added = Array::of2(
+        &wasm_bindgen_futures::future_to_promise({
+            let first = std::rc::Rc::new(first);
+            async move { first.keys_add(openai_key()).await }
+        }),
+        &wasm_bindgen_futures::future_to_promise({
+            let second = open(&name).await;
+            async move {
+                second.unlock(password()).await?;
+                let key = object(&[
+                    ("provider", "groq".into()),
+                    ("key", bytes(b"gsk_0123456789")),
+                ]);
+                second.keys_add(key).await
+            }
+        }),
+    );
+    JsFuture::from(Promise::all(&added)).await.unwrap();
+    let keys = second.keys_list(JsValue::UNDEFINED).await.unwrap();
+    assert_eq!(get(&keys, "keys.length").as_f64(), Some(2.0));
+    IndexedDb::new(&name).destroy().await.unwrap();
+    assert_eq!(
+        text(
+            &second.keys_list(JsValue::UNDEFINED).await.unwrap_err(),
+            "code"
+        ),
+        "storage_lost"
+    );
+}
+
+#[wasm_bindgen_test]
+async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
+    let name = fresh_name();
+    let vault = open(&name).await;
+    let request = |url: &str| {
+        object(&[
+            ("url", url.into()),
+            ("method", "POST".into()),
+            (
+                "headers",
+                Array::of1(&Array::of2(&"authorization".into(), &"Bearer sdk".into())).into(),
+            ),
+            ("body", bytes(br#"{"model":"gpt-4o"}"#)),
+        ])
+    };
+    let refused = vault
+        .fetch(request("https://api.openai.com/v1/chat/completions"))
+        .await
+        .unwrap();
+    assert_eq!(text(&refused, "refusal.code"), "missing_key");
+
+    vault.create(password()).await.unwrap();
+    let info = vault.keys_add(openai_key()).await.unwrap();
+
+    // The browser's fetch, replaced to see what it is given.
+    let global = js_sys::global();
+    let real = get(&global, "fetch");
+    let seen = Array::new();
+    let log = seen.clone();
+    let fake =
+        Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |url: JsValue, init: JsValue| {
+            log.push(&Array::of2(&url, &init));
+            Promise::resolve(&JsValue::from(web_sys::Response::new_with_opt_str(Some("ok")).unwrap()))
+        });
+    Reflect::set(&global, &"fetch".into(), fake.as_ref()).unwrap();
+    let answered = vault
+        .fetch(request("https://api.openai.com/v1/chat/completions?key=x"))
+        .await;
+    let foreign = vault.fetch(request("https://evil.example/v1")).await;
+    vault.lock(JsValue::UNDEFINED);
+    let locked = vault
+        .fetch(request("https://relay.example/v1/chat/completions"))
+        .await;
+    Reflect::set(&global, &"fetch".into(), &real).unwrap();
+
+    let answered = answered.unwrap();
+    assert_eq!(text(&answered, "keyId"), text(&info, "id"));
+    assert!(get(&answered, "response").is_instance_of::<web_sys::Response>());
+    assert_eq!(text(&foreign.unwrap_err(), "code"), "foreign_url");
+    assert_eq!(
+        get(&locked.unwrap(), "refusal.status").as_f64(),
+        Some(423.0)
+    );
+    assert_eq!(seen.length(), 1);
+    let sent = seen.get(0);
+    assert_eq!(
+        text(&sent, "0"),
+        "https://relay.example/providers/openai/v1/chat/completions"
+    );
+    assert_eq!(text(&sent, "1.redirect"), "error");
+    assert_eq!(text(&sent, "1.credentials"), "omit");
+    assert_eq!(text(&sent, "1.cache"), "no-store");
+    assert_eq!(text(&sent, "1.referrerPolicy"), "no-referrer");
+    let headers: Vec<String> = get(&sent, "1.headers")
+        .unchecked_into::<Array>()
+        .iter()
+        .map(|pair| format!("{}: {}", text(&pair, "0"), text(&pair, "1")))
+        .collect();
+    let key = format!("x-byok-key: {}", std::str::from_utf8(KEY).unwrap());
+    assert_eq!(headers, ["x-byok-provider: openai", &key]);
+    IndexedDb::new(&name).destroy().await.unwrap();
+}
