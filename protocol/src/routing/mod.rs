@@ -90,11 +90,9 @@ impl Catalogue {
             });
         };
         let vendor = self.by_vendor(prefix);
-        // A provider's own prefix is taken off, unless its models are named with it
-        // (`groq/compound` at Groq).
         if vendor.is_some_and(|vendor| vendor.id == provider.id) {
-            let own_name = hosts(provider, prefix) && !rest.contains('/');
-            let model = if own_name {
+            // The prefix is taken off, unless it is part of the name (`groq/compound`).
+            let model = if provider.knows_model(model) {
                 Cow::Borrowed(model)
             } else {
                 slug::native(provider, rest)

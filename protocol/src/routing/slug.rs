@@ -35,9 +35,12 @@ pub fn openrouter_slug<'m>(catalogue: &Catalogue, model: &'m str) -> Cow<'m, str
             // `groq/openai/gpt-oss-120b`: the host is dropped, the vendor stays.
             Some(_) if rest.contains('/') => return openrouter_slug(catalogue, rest),
             Some(provider) => (slug_vendor(provider), rest),
-            None => return Cow::Borrowed(model),
+            None => match by_name(catalogue, model) {
+                Some(provider) => (slug_vendor(provider), model),
+                None => return Cow::Borrowed(model),
+            },
         },
-        None => match catalogue.iter().find(|row| row.knows_model(model)) {
+        None => match by_name(catalogue, model) {
             Some(provider) => (slug_vendor(provider), model),
             None => return Cow::Borrowed(model),
         },
@@ -59,6 +62,10 @@ pub fn openrouter_slug<'m>(catalogue: &Catalogue, model: &'m str) -> Cow<'m, str
     } else {
         Cow::Owned(slug)
     }
+}
+
+fn by_name<'c>(catalogue: &'c Catalogue, name: &str) -> Option<&'c Provider> {
+    catalogue.iter().find(|row| row.knows_model(name))
 }
 
 /// The first half of a provider's slugs at OpenRouter.
