@@ -23,6 +23,8 @@ pub struct ApiError {
     provider: Option<String>,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
+    limit: Option<&'static str>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ApiError {
@@ -35,6 +37,8 @@ impl ApiError {
             provider: None,
             retry_after: None,
             allow: None,
+            limit: None,
+            headers: Vec::new(),
         }
     }
 
@@ -59,6 +63,20 @@ impl ApiError {
         self
     }
 
+    /// Names the limit that was reached.
+    #[must_use]
+    pub fn limit(mut self, name: &'static str) -> Self {
+        self.limit = Some(name);
+        self
+    }
+
+    /// Adds a header field to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Its stable code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -77,6 +95,9 @@ impl ApiError {
         });
         if let (Some(provider), Some(fields)) = (&self.provider, document.as_object_mut()) {
             fields.insert("provider".to_owned(), json!(provider));
+        }
+        if let (Some(limit), Some(fields)) = (self.limit, document.as_object_mut()) {
+            fields.insert("limit".to_owned(), json!(limit));
         }
         document
     }
@@ -103,6 +124,7 @@ impl IntoResponse for ApiError {
         *response.status_mut() =
             StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
+        headers.extend(self.headers);
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

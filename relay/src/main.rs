@@ -33,7 +33,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Healthcheck(path) => {
             let config = load(path.as_deref())?;
-            let ready = runtime()?.block_on(keyferry_relay::healthcheck(&config));
+            let ready = runtime()?.block_on(keyferry_relay::healthcheck(&config))?;
             return Ok(if ready {
                 ExitCode::SUCCESS
             } else {

@@ -115,7 +115,12 @@ pub async fn serve(
     relay.start_draining();
     tokio::time::sleep(delay).await;
     server.close();
-    let whole = server.drained(deadline).await;
+    let whole = tokio::select! {
+        whole = server.drained(deadline) => whole,
+        // Asked twice: whoever asks does not want to wait.
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+    };
     tracing::info!(whole, "stopped");
     Ok(())
 }
@@ -135,10 +140,23 @@ async fn bind(
 }
 
 /// Asks the relay of this configuration for its readiness. True when it is ready.
-pub async fn healthcheck(config: &Config) -> bool {
-    tokio::time::timeout(Duration::from_secs(5), probe(config.server.listen))
+///
+/// # Errors
+/// When it listens nowhere in plain HTTP.
+pub async fn healthcheck(config: &Config) -> Result<bool, crate::ConfigError> {
+    let listen = match config.server.admin_listen {
+        Some(admin) => admin,
+        None if config.tls.is_on() => {
+            return Err(crate::ConfigError::field(
+                "server.admin_listen",
+                "needed for healthcheck when the other listeners speak TLS",
+            ));
+        }
+        None => config.server.listen,
+    };
+    Ok(tokio::time::timeout(Duration::from_secs(5), probe(listen))
         .await
-        .is_ok_and(|answer| answer.unwrap_or(false))
+        .is_ok_and(|answer| answer.unwrap_or(false)))
 }
 
 async fn probe(listen: SocketAddr) -> std::io::Result<bool> {

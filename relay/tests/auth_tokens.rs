@@ -1,5 +1,13 @@
 //! App tokens at the relay's door, by secret and by a real JWKS server.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 mod token_support;
 
@@ -36,11 +44,17 @@ async fn a_good_token_is_needed_and_stays_here() {
     let reply = get_with(&relay, &[&format!("Bearer {token}")]).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let seen = provider.only();
-    assert_eq!(seen.headers["authorization"], format!("Bearer {CANARY}").as_str());
+    assert_eq!(
+        seen.headers["authorization"],
+        format!("Bearer {CANARY}").as_str()
+    );
     for value in seen.headers.values() {
         assert!(!value.to_str().unwrap().contains(&token));
     }
-    assert_eq!(get_with(&relay, &[&format!("bEARER {token}")]).await.status, 200);
+    assert_eq!(
+        get_with(&relay, &[&format!("bEARER {token}")]).await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -57,7 +71,10 @@ async fn without_a_token_nothing_reaches_the_provider() {
         &[twice.as_str(), twice.as_str()],
     ] {
         let reply = get_with(&relay, authorization).await;
-        assert_eq!((reply.status, reply.code().as_str()), (401, "auth_required"));
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (401, "auth_required")
+        );
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         assert_eq!(reply.header("x-byok-paid-by"), None);
     }
@@ -83,14 +100,24 @@ async fn bad_tokens_are_refused_with_the_right_code() {
         (with("aud", json!("someone-else")), "auth_invalid"),
         (with("nbf", json!(now() + 600)), "auth_invalid"),
         (with("sub", json!("")), "auth_invalid"),
-        (hs256(b"another-secret-of-enough-bytes-too", &claims("user")), "auth_invalid"),
+        (
+            hs256(b"another-secret-of-enough-bytes-too", &claims("user")),
+            "auth_invalid",
+        ),
         ("not-a-token".to_owned(), "auth_invalid"),
         (format!("{}x", good_token()), "auth_invalid"),
         (CANARY.to_owned(), "auth_invalid"),
     ] {
         let reply = get_with(&relay, &[&format!("Bearer {token}")]).await;
-        assert_eq!((reply.status, reply.code().as_str()), (401, code), "{token}");
-        assert_eq!(reply.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (401, code),
+            "{token}"
+        );
+        assert_eq!(
+            reply.header("www-authenticate"),
+            Some("Bearer error=\"invalid_token\"")
+        );
         for part in token.split('.').filter(|part| part.len() >= 8) {
             assert!(!reply.text().contains(part), "the answer repeats the token");
         }
@@ -111,7 +138,12 @@ async fn every_published_algorithm_verifies() {
     let server = JwksServer::start(&keys.iter().collect::<Vec<_>>()).await;
     let relay = TestRelay::with_provider(provider.address, &jwks_config(&server)).await;
     for key in &keys {
-        assert_eq!(status_with(&relay, &key.sign(&claims("user"))).await.0, 200, "{}", key.jwk());
+        assert_eq!(
+            status_with(&relay, &key.sign(&claims("user"))).await.0,
+            200,
+            "{}",
+            key.jwk()
+        );
     }
     assert_eq!(server.stand_in.count(), 1, "the set is fetched once");
     let fetch = server.stand_in.only();
@@ -122,7 +154,10 @@ async fn every_published_algorithm_verifies() {
 #[tokio::test]
 async fn rotation_is_noticed_at_the_first_token_of_the_new_key() {
     let provider = StandIn::ok().await;
-    let (old, new) = (SigningKey::ec("old", "ES256"), SigningKey::ec("new", "ES256"));
+    let (old, new) = (
+        SigningKey::ec("old", "ES256"),
+        SigningKey::ec("new", "ES256"),
+    );
     let server = JwksServer::start(&[&old]).await;
     let relay = TestRelay::with_provider(provider.address, &jwks_config(&server)).await;
     assert_eq!(status_with(&relay, &old.sign(&claims("user"))).await.0, 200);
@@ -137,8 +172,14 @@ async fn rotation_is_noticed_at_the_first_token_of_the_new_key() {
     server.publish(&[&new]);
     let foreign = SigningKey::ec("foreign", "ES256");
     tokio::time::sleep(Duration::from_millis(5100)).await;
-    assert_eq!(status_with(&relay, &foreign.sign(&claims("user"))).await.1, "auth_invalid");
-    assert_eq!(status_with(&relay, &old.sign(&claims("user"))).await.1, "auth_invalid");
+    assert_eq!(
+        status_with(&relay, &foreign.sign(&claims("user"))).await.1,
+        "auth_invalid"
+    );
+    assert_eq!(
+        status_with(&relay, &old.sign(&claims("user"))).await.1,
+        "auth_invalid"
+    );
     assert_eq!(status_with(&relay, &new.sign(&claims("user"))).await.0, 200);
 }
 
@@ -175,7 +216,10 @@ async fn a_redirect_to_another_key_set_is_not_followed() {
         &redirecting.address.to_string(),
     );
     let relay = TestRelay::with_provider(provider.address, &config).await;
-    assert_eq!(status_with(&relay, &evil.sign(&claims("user"))).await.0, 503);
+    assert_eq!(
+        status_with(&relay, &evil.sign(&claims("user"))).await.0,
+        503
+    );
     assert_eq!(elsewhere.stand_in.count(), 0);
 }
 
@@ -188,7 +232,13 @@ async fn the_plan_and_subject_come_from_the_token() {
     let token = format!("Bearer {}", hs256(SECRET.as_bytes(), &claims));
     headers.insert("authorization", token.parse().unwrap());
     let credentials = keyferry_relay::edge::Credentials::take(&mut headers).unwrap();
-    let identity = relay.relay.live().auth.identify(&credentials).await.unwrap();
+    let identity = relay
+        .relay
+        .live()
+        .auth
+        .identify(&credentials)
+        .await
+        .unwrap();
     assert!(identity.is_authenticated());
     assert_eq!(identity.plan(), Some("pro"));
     assert_eq!(identity.caller_id(), Some("19:https://id.example/4:user"));
@@ -204,32 +254,53 @@ fn configuration_errors_name_the_field() {
     let jwt = "[auth]\nmode = \"jwt\"\nissuer = \"i\"\naudience = [\"a\"]\n";
     for (text, field) in [
         ("[auth]\nmode = \"jwt\"\n".to_owned(), "auth.issuer"),
-        ("[auth]\nmode = \"jwt\"\nissuer = \"i\"\n".to_owned(), "auth.audience"),
+        (
+            "[auth]\nmode = \"jwt\"\nissuer = \"i\"\n".to_owned(),
+            "auth.audience",
+        ),
         (jwt.to_owned(), "auth.secret"),
         (format!("{jwt}secret = \"short\"\n"), "auth.secret"),
-        (format!("{jwt}secret = \"{SECRET}\"\njwks_url = \"https://x/k\"\n"), "auth.secret"),
-        (format!("{jwt}jwks_url = \"http://id.example/keys\"\n"), "auth.jwks_url"),
+        (
+            format!("{jwt}secret = \"{SECRET}\"\njwks_url = \"https://x/k\"\n"),
+            "auth.secret",
+        ),
+        (
+            format!("{jwt}jwks_url = \"http://id.example/keys\"\n"),
+            "auth.jwks_url",
+        ),
         (format!("{jwt}jwks_url = \"/keys\"\n"), "auth.jwks_url"),
         (format!("{jwt}jwks_url = \"ftp://x/k\"\n"), "auth.jwks_url"),
-        (format!("{jwt}jwks_url = \"https://u@x/k\"\n"), "auth.jwks_url"),
+        (
+            format!("{jwt}jwks_url = \"https://u@x/k\"\n"),
+            "auth.jwks_url",
+        ),
         ("[auth]\nissuer = \"i\"\n".to_owned(), "auth.issuer"),
         ("[auth]\nmode = \"magic\"\n".to_owned(), "auth.mode"),
         ("[auth]\nsecrets = \"x\"\n".to_owned(), "auth"),
         ("[tiers]\n\"gpt-4o\" = 2\n".to_owned(), "tiers"),
-        ("[plans.free]\ntiers = [-1]\n".to_owned(), "plans.free.tiers[0]"),
+        (
+            "[plans.free]\ntiers = [-1]\n".to_owned(),
+            "plans.free.tiers[0]",
+        ),
         ("[tls]\nkey = \"k.pem\"\n".to_owned(), "tls.certificate"),
     ] {
         let error = refused(&text);
         assert!(error.starts_with(field), "{text}: {error}");
-        assert!(!error.contains("short") && !error.contains(SECRET), "{error}");
+        assert!(
+            !error.contains("short") && !error.contains(SECRET),
+            "{error}"
+        );
     }
     // A secret from the environment, an audience list with commas.
     let config = keyferry_relay::Config::parse(
         "[auth]\nmode = \"jwt\"\nissuer = \"i\"\n",
         std::path::Path::new("test"),
-        [("KEYFERRY_AUTH__SECRET", SECRET), ("KEYFERRY_AUTH__AUDIENCE", "a, b")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        [
+            ("KEYFERRY_AUTH__SECRET", SECRET),
+            ("KEYFERRY_AUTH__AUDIENCE", "a, b"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
     )
     .unwrap();
     assert_eq!(config.auth.audience, ["a", "b"]);

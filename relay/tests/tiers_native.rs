@@ -1,5 +1,13 @@
 //! Plans on native routes, and the ways round them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 mod token_support;
 
@@ -30,7 +38,9 @@ async fn post(relay: &TestRelay, plan: &str, attempt: &Attempt) -> Reply {
     for (name, value) in attempt.headers {
         request = request.header(*name, *value);
     }
-    relay.reply(request.body(Body::from(attempt.body)).unwrap()).await
+    relay
+        .reply(request.body(Body::from(attempt.body)).unwrap())
+        .await
 }
 
 const CHAT: &str = "/providers/openai/v1/chat/completions";
@@ -70,7 +80,12 @@ async fn no_way_round_the_plan() {
     for attempt in &attempts {
         let reply = post(&relay, "free", attempt).await;
         let body = String::from_utf8_lossy(attempt.body);
-        assert!((400..500).contains(&reply.status), "{} {body}: {}", attempt.path, reply.status);
+        assert!(
+            (400..500).contains(&reply.status),
+            "{} {body}: {}",
+            attempt.path,
+            reply.status
+        );
         assert!(!reply.code().is_empty(), "{} {body}", attempt.path);
     }
     assert_eq!(provider.count(), 0, "nothing of it reached the provider");
@@ -81,14 +96,55 @@ async fn what_the_plan_includes_passes_byte_for_byte() {
     let provider = StandIn::ok().await;
     let relay = TestRelay::with_provider(provider.address, &config()).await;
     for (plan, attempt) in [
-        ("free", Attempt { path: CHAT, headers: JSON, body: b" {\"model\" : \"gpt-4o-mini\",\"x\":1.0e0}\n" }),
-        ("free", Attempt { path: "/providers/openai/v1/files", headers: &[("content-type", "multipart/form-data; boundary=x")], body: b"--x--\r\n" }),
-        ("free", Attempt { path: "/providers/google/v1beta/models/gemini-2.5-flash:generateContent", headers: JSON, body: b"{\"contents\":[]}" }),
-        ("pro", Attempt { path: CHAT, headers: JSON, body: br#"{"model":"gpt-4o"}"# }),
-        ("pro", Attempt { path: CHAT, headers: JSON, body: br#"{"no model":"and all tiers"}"# }),
+        (
+            "free",
+            Attempt {
+                path: CHAT,
+                headers: JSON,
+                body: b" {\"model\" : \"gpt-4o-mini\",\"x\":1.0e0}\n",
+            },
+        ),
+        (
+            "free",
+            Attempt {
+                path: "/providers/openai/v1/files",
+                headers: &[("content-type", "multipart/form-data; boundary=x")],
+                body: b"--x--\r\n",
+            },
+        ),
+        (
+            "free",
+            Attempt {
+                path: "/providers/google/v1beta/models/gemini-2.5-flash:generateContent",
+                headers: JSON,
+                body: b"{\"contents\":[]}",
+            },
+        ),
+        (
+            "pro",
+            Attempt {
+                path: CHAT,
+                headers: JSON,
+                body: br#"{"model":"gpt-4o"}"#,
+            },
+        ),
+        (
+            "pro",
+            Attempt {
+                path: CHAT,
+                headers: JSON,
+                body: br#"{"no model":"and all tiers"}"#,
+            },
+        ),
     ] {
         let reply = post(&relay, plan, &attempt).await;
-        assert_eq!(reply.status, 200, "{plan} {}: {}", attempt.path, reply.text());
+        assert_eq!(
+            reply.status,
+            200,
+            "{plan} {}: {}",
+            attempt.path,
+            reply.text()
+        );
         let seen = provider.seen().pop().unwrap();
         assert_eq!(seen.body, attempt.body, "{}", attempt.path);
     }
@@ -116,7 +172,10 @@ async fn a_method_override_never_leaves_the_relay() {
     let request = relay
         .request("GET", "/providers/google/v1beta/models/gemini-2.5-pro")
         .header("x-byok-key", CANARY)
-        .header("authorization", format!("Bearer {}", token_with_plan("free")))
+        .header(
+            "authorization",
+            format!("Bearer {}", token_with_plan("free")),
+        )
         .header("x-http-method-override", "POST")
         .header("x-http-method", "POST")
         .header("x-method-override", "POST")
@@ -125,17 +184,32 @@ async fn a_method_override_never_leaves_the_relay() {
     assert_eq!(relay.reply(request).await.status, 200);
     let seen = provider.only();
     assert_eq!(seen.method, "GET");
-    assert!(!seen.headers.keys().any(|name| name.as_str().contains("method")));
+    assert!(
+        !seen
+            .headers
+            .keys()
+            .any(|name| name.as_str().contains("method"))
+    );
 }
 
 #[tokio::test]
 async fn refusals_use_the_documented_code() {
     let provider = StandIn::ok().await;
     let relay = TestRelay::with_provider(provider.address, &config()).await;
-    let attempt = Attempt { path: CHAT, headers: JSON, body: br#"{"model":"gpt-4o"}"# };
+    let attempt = Attempt {
+        path: CHAT,
+        headers: JSON,
+        body: br#"{"model":"gpt-4o"}"#,
+    };
     let reply = post(&relay, "free", &attempt).await;
-    assert_eq!((reply.status, reply.code().as_str()), (403, "model_not_in_plan"));
-    assert!(!reply.text().contains("gpt-4o"), "nothing a client sent is repeated");
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (403, "model_not_in_plan")
+    );
+    assert!(
+        !reply.text().contains("gpt-4o"),
+        "nothing a client sent is repeated"
+    );
     let without = post(&relay, "no-such-plan", &attempt).await;
     assert_eq!(without.code(), "model_not_in_plan");
 }
@@ -146,7 +220,14 @@ async fn a_body_too_large_to_read_is_refused_under_a_plan() {
     let text = format!("[server]\nmax_buffered_body_bytes = 64\n{}", config());
     let relay = TestRelay::with_provider(provider.address, &text).await;
     let body = br#"{"model":"gpt-3.5-turbo","padding":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#;
-    let attempt = Attempt { path: CHAT, headers: JSON, body };
-    assert_eq!(post(&relay, "free", &attempt).await.code(), "body_too_large");
+    let attempt = Attempt {
+        path: CHAT,
+        headers: JSON,
+        body,
+    };
+    assert_eq!(
+        post(&relay, "free", &attempt).await.code(),
+        "body_too_large"
+    );
     assert_eq!(post(&relay, "pro", &attempt).await.status, 200);
 }

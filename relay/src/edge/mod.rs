@@ -24,7 +24,7 @@ use std::task::{Context as TaskContext, Poll};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 use keyferry_protocol::ErrorCode;
 use tower::{Layer, Service};
 
@@ -102,6 +102,7 @@ where
     let live = relay.live();
     let path = request.uri().path();
     let api = is_api_path(path);
+    let version = request.version();
     let mut record = Record::begin(
         Arc::clone(relay.metrics()),
         relay.next_request_id(),
@@ -148,6 +149,10 @@ where
     }
     record.head(&mut response);
     harden::apply(api, response.headers_mut());
+    if relay.is_draining() && version < Version::HTTP_2 {
+        // The client's next request goes to another instance, not into a closing connection.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.map(|body| Body::new(Observed::new(body, record)))
 }
 

@@ -4,9 +4,11 @@
 mod socket;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -59,6 +61,8 @@ pub struct Server {
     slots: Arc<Semaphore>,
     max_connections: usize,
     closing: watch::Sender<bool>,
+    /// Listeners still being accepted from.
+    accepting: watch::Sender<usize>,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -72,6 +76,7 @@ impl Server {
             slots: Arc::new(Semaphore::new(max_connections)),
             max_connections,
             closing: watch::Sender::new(false),
+            accepting: watch::Sender::new(0),
             metrics: None,
         }
     }
@@ -94,17 +99,33 @@ impl Server {
     }
 
     async fn accept(&self, listener: TcpListener, app: Router, tls: Option<TlsAcceptor>) {
+        self.accepting.send_modify(|listeners| *listeners += 1);
+        self.accept_until_closed(listener, app, tls).await;
+        self.accepting.send_modify(|listeners| *listeners -= 1);
+    }
+
+    async fn accept_until_closed(
+        &self,
+        listener: TcpListener,
+        app: Router,
+        tls: Option<TlsAcceptor>,
+    ) {
         let mut closing = self.closing.subscribe();
         loop {
             // A slot first: what cannot be served waits in the kernel's queue.
             let slot = tokio::select! {
+                biased;
                 slot = Arc::clone(&self.slots).acquire_owned() => slot,
                 () = closed(&mut closing) => return,
             };
             let Ok(slot) = slot else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = closed(&mut closing) => return,
+                // What the kernel has connected already was promised an answer.
+                () = closed(&mut closing) => match poll_now(|cx| listener.poll_accept(cx)).await {
+                    Some(accepted) => accepted,
+                    None => return,
+                },
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -139,9 +160,13 @@ impl Server {
     /// Waits until all connections have ended, `deadline` at most. True when none was cut.
     pub async fn drained(&self, deadline: Duration) -> bool {
         let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        tokio::time::timeout(deadline, self.slots.acquire_many(all))
-            .await
-            .is_ok()
+        let mut accepting = self.accepting.subscribe();
+        let ended = async {
+            // The listeners first: whoever waits for all slots keeps others from getting one.
+            let _ = accepting.wait_for(|listeners| *listeners == 0).await;
+            let _ = self.slots.acquire_many(all).await;
+        };
+        tokio::time::timeout(deadline, ended).await.is_ok()
     }
 }
 
@@ -242,6 +267,15 @@ fn report(ended: hyper::Result<()>) {
         // hyper's own words: which rule of HTTP was broken, never the bytes that broke it.
         tracing::debug!(%error, "connection ended early");
     }
+}
+
+/// What `poll` has ready at this moment.
+async fn poll_now<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    poll_fn(|cx| match poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Waits for [`Server::close`].

@@ -21,7 +21,10 @@ pub const SECRET: &str = "an-app-token-secret-of-enough-bytes";
 
 /// Seconds since 1970.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 /// Claims that are good for ten minutes.
@@ -74,8 +77,16 @@ pub fn token_with_plan(plan: &str) -> String {
 
 /// One signing key of an issuer.
 pub enum SigningKey {
-    Rsa { kid: String, alg: &'static str, pair: Box<RsaKeyPair> },
-    Ec { kid: String, alg: &'static str, pair: EcdsaKeyPair },
+    Rsa {
+        kid: String,
+        alg: &'static str,
+        pair: Box<RsaKeyPair>,
+    },
+    Ec {
+        kid: String,
+        alg: &'static str,
+        pair: EcdsaKeyPair,
+    },
 }
 
 impl SigningKey {
@@ -88,14 +99,21 @@ impl SigningKey {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
-        Self::Ec { kid: kid.into(), alg, pair }
+        Self::Ec {
+            kid: kid.into(),
+            alg,
+            pair,
+        }
     }
 
     /// The example key of RFC 7515 §A.2.
     pub fn rsa(kid: &str, alg: &'static str) -> Self {
         let part = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let components = KeyPairComponents {
-            public_key: PublicKeyComponents { n: part(RSA_N), e: part("AQAB") },
+            public_key: PublicKeyComponents {
+                n: part(RSA_N),
+                e: part("AQAB"),
+            },
             d: part(RSA_D),
             p: part(RSA_P),
             q: part(RSA_Q),
@@ -104,7 +122,11 @@ impl SigningKey {
             qInv: part(RSA_QI),
         };
         let pair = Box::new(RsaKeyPair::from_components(&components).unwrap());
-        Self::Rsa { kid: kid.into(), alg, pair }
+        Self::Rsa {
+            kid: kid.into(),
+            alg,
+            pair,
+        }
     }
 
     /// Its public half.
@@ -114,7 +136,11 @@ impl SigningKey {
                 json!({"kty": "RSA", "kid": kid, "alg": alg, "use": "sig", "n": RSA_N, "e": "AQAB"})
             }
             Self::Ec { kid, alg, pair } => {
-                let (curve, width) = if *alg == "ES256" { ("P-256", 32) } else { ("P-384", 48) };
+                let (curve, width) = if *alg == "ES256" {
+                    ("P-256", 32)
+                } else {
+                    ("P-384", 48)
+                };
                 let point = pair.public_key().as_ref();
                 json!({
                     "kty": "EC", "crv": curve, "kid": kid, "alg": alg, "use": "sig",
@@ -137,7 +163,8 @@ impl SigningKey {
                     _ => &signature::RSA_PKCS1_SHA512,
                 };
                 let mut bytes = vec![0; pair.public().modulus_len()];
-                pair.sign(padding, &random, signed.as_bytes(), &mut bytes).unwrap();
+                pair.sign(padding, &random, signed.as_bytes(), &mut bytes)
+                    .unwrap();
                 format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes))
             }
             Self::Ec { kid, alg, pair } => {

@@ -1,0 +1,183 @@
+//! TLS on the relay's own listener, with certificates made for the test.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+mod process_support;
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use process_support::{Process, SERVER, run};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use support::{CANARY, StandIn, providers_at};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+const TLS: &str = "[tls]\ncertificate = \"FOLDER/chain.pem\"\nkey = \"FOLDER/key.pem\"\n";
+
+fn certificate() -> CertifiedKey<rcgen::KeyPair> {
+    generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap()
+}
+
+fn write(folder: &Path, certificate: &CertifiedKey<rcgen::KeyPair>) {
+    std::fs::write(folder.join("chain.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(
+        folder.join("key.pem"),
+        certificate.signing_key.serialize_pem(),
+    )
+    .unwrap();
+}
+
+/// Connects, trusting only `trusted`, and returns the status of one request and the protocol.
+async fn get(
+    process: &Process,
+    trusted: &CertificateDer<'static>,
+    alpn: &[&[u8]],
+) -> Result<(u16, Option<Vec<u8>>), String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let stream = TcpStream::connect(process.address).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from("localhost").unwrap(), stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    let authority = format!("localhost:{}", process.address.port());
+    let request = Request::builder()
+        .uri(format!("https://{authority}/providers/openai/v1/models"))
+        .header("x-byok-key", CANARY)
+        .body(Body::empty())
+        .unwrap();
+    let response = if protocol.as_deref() == Some(b"h2") {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        sender.send_request(request).await.unwrap()
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let (mut head, body) = request.into_parts();
+        head.uri = "/providers/openai/v1/models".parse().unwrap();
+        head.headers.insert("host", authority.parse().unwrap());
+        sender
+            .send_request(Request::from_parts(head, body))
+            .await
+            .unwrap()
+    };
+    let status = response.status().as_u16();
+    response.into_body().collect().await.unwrap();
+    Ok((status, protocol))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_protocols_over_tls_and_none_without() {
+    let provider = StandIn::ok().await;
+    let folder = tempfile::tempdir().unwrap();
+    let certified = certificate();
+    write(folder.path(), &certified);
+    let process = Process::start_in(
+        folder,
+        &providers_at(provider.address, &format!("{SERVER}{TLS}")),
+    )
+    .await;
+    let trusted = certified.cert.der();
+    assert_eq!(
+        get(&process, trusted, &[b"h2", b"http/1.1"]).await,
+        Ok((200, Some(b"h2".to_vec())))
+    );
+    assert_eq!(
+        get(&process, trusted, &[b"http/1.1"]).await,
+        Ok((200, Some(b"http/1.1".to_vec())))
+    );
+    assert_eq!(get(&process, trusted, &[]).await, Ok((200, None)));
+    let plain = support::raw_exchange(
+        process.address,
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        std::time::Duration::from_secs(2),
+    )
+    .await;
+    assert!(!plain.contains("HTTP/1.1 200"), "{plain}");
+    assert_eq!(provider.count(), 3);
+    assert!(!process.log().contains("CANARY"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_serves_the_new_certificate_and_keeps_a_good_one() {
+    let provider = StandIn::ok().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (certificate(), certificate());
+    write(folder.path(), &first);
+    let process = Process::start_in(
+        folder,
+        &providers_at(provider.address, &format!("{SERVER}{TLS}")),
+    )
+    .await;
+    assert!(get(&process, first.cert.der(), &[]).await.is_ok());
+
+    write(process.folder.path(), &second);
+    process.reload().await;
+    assert!(get(&process, second.cert.der(), &[]).await.is_ok());
+    assert!(get(&process, first.cert.der(), &[]).await.is_err());
+
+    // The key of another certificate: half a renewal must not end the service.
+    std::fs::write(
+        process.folder.path().join("key.pem"),
+        first.signing_key.serialize_pem(),
+    )
+    .unwrap();
+    process.reload().await;
+    assert!(process.log().contains("not reloaded"));
+    assert!(get(&process, second.cert.der(), &[]).await.is_ok());
+}
+
+#[test]
+fn unusable_certificates_are_named_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    write(folder.path(), &certificate());
+    std::fs::write(path("empty.pem"), "").unwrap();
+    std::fs::write(path("other.pem"), certificate().signing_key.serialize_pem()).unwrap();
+    let address = process_support::free_address().to_string();
+    for (chain, key, expected) in [
+        ("missing.pem", "key.pem", "missing.pem"),
+        ("empty.pem", "key.pem", "empty.pem"),
+        ("chain.pem", "chain.pem", "private key"),
+        ("chain.pem", "other.pem", "cannot be used"),
+    ] {
+        let (code, _, error) = run(
+            &["serve"],
+            &[
+                ("KEYFERRY_SERVER__LISTEN", &address),
+                ("KEYFERRY_TLS__CERTIFICATE", &path(chain)),
+                ("KEYFERRY_TLS__KEY", &path(key)),
+            ],
+        );
+        assert_eq!(code, 2, "{chain} {key}");
+        assert!(error.contains(expected), "{chain} {key}: {error}");
+        assert!(!error.contains("BEGIN"), "{error}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The relay's own binary as a child process.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_keyferry-relay");
+
+/// A loopback address whose port was free a moment ago.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// A running relay; killed when dropped.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub folder: TempDir,
+    logs: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts with the configuration `text`, in which `LISTEN` and `ADMIN` stand for addresses
+    /// and `FOLDER` for a folder of its own.
+    pub async fn start(text: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), text).await
+    }
+
+    /// [`Process::start`] with a folder that holds files already.
+    pub async fn start_in(folder: TempDir, text: &str) -> Self {
+        let (address, admin) = (free_address(), free_address());
+        let process = Self::spawn(folder, text, address, admin);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while tokio::net::TcpStream::connect(admin).await.is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "the relay did not start: {}",
+                process.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process
+    }
+
+    fn spawn(folder: TempDir, text: &str, address: SocketAddr, admin: SocketAddr) -> Self {
+        let file = folder.path().join("relay.toml");
+        let filled = fill(text, address, admin, folder.path());
+        std::fs::write(&file, filled).unwrap();
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let logs = Arc::new(Mutex::new(Vec::new()));
+        let (sink, errors) = (Arc::clone(&logs), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                sink.lock().unwrap().push(line);
+            }
+        });
+        Self {
+            child,
+            address,
+            admin,
+            folder,
+            logs,
+        }
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("relay.toml")
+    }
+
+    /// Writes another configuration; SIGHUP makes it count.
+    pub fn rewrite(&self, text: &str) {
+        let filled = fill(text, self.address, self.admin, self.folder.path());
+        std::fs::write(self.config_file(), filled).unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.logs.lock().unwrap().join("\n")
+    }
+
+    /// Log lines of answered requests.
+    pub fn access_lines(&self) -> Vec<serde_json::Value> {
+        self.logs
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"))
+            .filter(|line| line["target"] == "keyferry_relay::access")
+            .collect()
+    }
+
+    /// Waits until a log line holds `text`.
+    pub async fn wait_for_log(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.log().contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "no log line with {text}: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Sends SIGHUP and waits until the relay has said what came of it.
+    pub async fn reload(&self) {
+        let before = self.log().matches("configuration ").count();
+        self.signal("HUP");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.log().matches("configuration ").count() == before {
+            assert!(Instant::now() < deadline, "no reload: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "still running: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn fill(text: &str, address: SocketAddr, admin: SocketAddr, folder: &Path) -> String {
+    text.replace("LISTEN", &address.to_string())
+        .replace("ADMIN", &admin.to_string())
+        .replace("FOLDER", folder.to_str().unwrap())
+}
+
+/// Runs a command of the binary and returns exit code, output and errors.
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let output = Command::new(BINARY)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// `[server]` with both listeners.
+pub const SERVER: &str = "[server]\nlisten = \"LISTEN\"\nadmin_listen = \"ADMIN\"\n";
