@@ -1,4 +1,4 @@
-/** What the page knows of a provider beyond the vault's catalogue: where keys come from and how to chat. */
+/** What the page knows of a provider beyond the vault's catalogue: what its keys look like and how to chat. */
 import { anthropicDialect } from "./chat/anthropic";
 import type { Dialect } from "./chat/dialect";
 import { geminiDialect } from "./chat/gemini";
@@ -65,25 +65,8 @@ const keyShapes: ReadonlyMap<string, KeyShape> = new Map([
   ["deepseek", { example: "sk-…", pattern: /^sk-[0-9a-f]{32}$/ }],
 ]);
 
-const keyPages: ReadonlyMap<string, string> = new Map([
-  ["openai", "https://platform.openai.com/api-keys"],
-  ["anthropic", "https://console.anthropic.com/settings/keys"],
-  ["google", "https://aistudio.google.com/apikey"],
-  ["openrouter", "https://openrouter.ai/settings/keys"],
-  ["groq", "https://console.groq.com/keys"],
-  ["xai", "https://console.x.ai"],
-  ["deepseek", "https://platform.deepseek.com/api_keys"],
-  ["mistral", "https://console.mistral.ai/api-keys"],
-  ["meta", "https://llama.developer.meta.com"],
-]);
-
 export function keyExample(provider: string): string | null {
   return keyShapes.get(provider)?.example ?? null;
-}
-
-/** Where a person gets a key of this provider. */
-export function keyPage(provider: string): string | null {
-  return keyPages.get(provider) ?? null;
 }
 
 export type ShapeVerdict = { kind: "fits" } | { kind: "unknown" } | { kind: "other"; provider: string };

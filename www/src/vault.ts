@@ -1,7 +1,7 @@
 /** The only place that names the packaged vault: `/keyferry/` is where the site serves it. */
 import type { Vault } from "keyferry";
 
-export type { KeyInfo, Vault, Snapshot } from "keyferry";
+export type { KeyInfo, Provider, Snapshot, Vault } from "keyferry";
 
 /** One vault per site, bound to the relay that serves this page. */
 export async function openPageVault(): Promise<Vault> {

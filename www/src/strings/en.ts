@@ -109,7 +109,7 @@ export const en = {
     status: "Status",
     addedOn: "Added",
     statuses: {
-      untested: "Not tested",
+      unknown: "Not tested",
       valid: "Works",
       invalid: "Rejected by the provider",
       wrong_scope: "Lacks a permission",
@@ -118,7 +118,15 @@ export const en = {
       deprecated_format: "Old key format",
       unreachable: "Provider not reached",
     } satisfies Record<KeyStatus, string>,
-    inactive: "Switched off",
+    unusualShape: "Not tested, unusual form",
+    /** Why requests do not use a key. */
+    refusals: {
+      damaged: "Damaged, cannot be read",
+      inactive: "Switched off",
+      expired: "Expired",
+      daily_cap: "Daily limit reached",
+    } as Readonly<Record<string, string>>,
+    damagedKey: "Damaged key",
     remove: "Remove",
     removeKey: (key: string) => `Remove ${key}`,
     confirmTitle: "Remove this key?",
@@ -251,7 +259,7 @@ export const en = {
 
   /** How a request can fail, by code: those of the relay's problem documents, then the page's own. */
   requestProblems: {
-    missing_key: { title: "You have no key for this provider.", next: "Add one, or choose another provider." },
+    missing_key: { title: "You have no usable key for this provider.", next: "Add one, or choose another provider." },
     locked: { title: "The vault is locked.", next: "Unlock it, then ask again. Your message is kept." },
     no_vault: { title: "There is no vault in this browser yet.", next: "Reload the page and create one." },
     bad_key_header: { title: "The relay cannot read this key.", next: "Remove it and add it again." },

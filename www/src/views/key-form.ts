@@ -2,13 +2,13 @@
 import { announce } from "../announce";
 import { h } from "../dom";
 import { fromVault } from "../problem";
-import { judgeKey, keyExample, keyPage } from "../providers";
+import { judgeKey, keyExample } from "../providers";
 import { strings } from "../strings";
 import { Field } from "../ui/field";
 import { taskForm } from "../ui/form";
 import { ProblemSlot } from "../ui/problem-panel";
 import { SecretField } from "../ui/secret-field";
-import type { Vault } from "../vault";
+import type { Provider, Vault } from "../vault";
 
 export function keyForm(vault: Vault): { root: HTMLElement; dispose(): void } {
   const text = strings.keys;
@@ -29,7 +29,7 @@ export function keyForm(vault: Vault): { root: HTMLElement; dispose(): void } {
   const button = h("button", { class: "button button--primary", "data-testid": "key-submit" }, text.submit);
 
   const advise = (): void => {
-    provider.setHint(keyPageLink(provider.value, nameOf(provider.value)));
+    provider.setHint(keyPageLink(providers.find(({ id }) => id === provider.value)));
     key.setHint(keyHint(provider.value, key.value, nameOf));
   };
   provider.control.addEventListener("change", advise);
@@ -81,10 +81,14 @@ export function keyForm(vault: Vault): { root: HTMLElement; dispose(): void } {
   return { root, dispose: () => key.reset() };
 }
 
-function keyPageLink(provider: string, name: string): Node | string {
-  const page = keyPage(provider);
-  if (page === null) return "";
-  return h("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, strings.keys.getKey(name));
+function keyPageLink(provider: Provider | undefined): Node | null {
+  // Providers that an operator added have no page.
+  if (!provider?.keyPage.startsWith("https://")) return null;
+  return h(
+    "a",
+    { href: provider.keyPage, target: "_blank", rel: "noopener noreferrer" },
+    strings.keys.getKey(provider.name),
+  );
 }
 
 function keyHint(provider: string, key: string, nameOf: (id: string) => string): string {

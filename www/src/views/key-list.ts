@@ -35,8 +35,11 @@ export function keyList(vault: Vault): { root: HTMLElement; dispose(): void } {
   };
 
   const row = (key: KeyInfo): HTMLElement => {
-    const provider = nameOf(key.provider);
-    const label = key.name ? `${provider}, ${key.name}` : provider;
+    // A record whose description cannot be read names no provider.
+    const provider = key.provider === "" ? text.damagedKey : nameOf(key.provider);
+    // The vault's own names begin with the provider's and need not be told twice.
+    const named = key.name.startsWith(provider);
+    const label = named || key.name === "" ? key.name || provider : `${provider}, ${key.name}`;
     const remove = h(
       "button",
       {
@@ -54,15 +57,15 @@ export function keyList(vault: Vault): { root: HTMLElement; dispose(): void } {
       h(
         "div",
         { class: "keys__who" },
-        h("span", { class: "keys__provider" }, provider),
-        key.name ? h("span", { class: "keys__name" }, key.name) : null,
+        h("span", { class: "keys__provider" }, named ? key.name : provider),
+        named || key.name === "" ? null : h("span", { class: "keys__name" }, key.name),
       ),
       h(
         "dl",
         { class: "keys__facts" },
         fact(text.preview, h("code", {}, key.preview || text.noPreview)),
         fact(text.status, status(key)),
-        fact(text.addedOn, date(key.createdAt)),
+        key.createdAt > 0 ? fact(text.addedOn, date(key.createdAt)) : null,
       ),
       remove,
     );
@@ -115,10 +118,14 @@ function fact(name: string, value: Node): HTMLElement {
   return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }
 
+/** What keeps a key from being used comes before how it fared when it was last tested. */
 function status(key: KeyInfo): HTMLElement {
   const text = strings.keys;
-  const state = key.active ? key.status : "inactive";
-  return h("span", { class: "status", "data-status": state }, key.active ? text.statuses[key.status] : text.inactive);
+  if (key.refusal !== null) {
+    return h("span", { class: "status", "data-status": key.refusal }, text.refusals[key.refusal] ?? key.refusal);
+  }
+  const words = key.status === "unknown" && !key.knownShape ? text.unusualShape : text.statuses[key.status];
+  return h("span", { class: "status", "data-status": key.status }, words);
 }
 
 function date(time: number): HTMLElement {
