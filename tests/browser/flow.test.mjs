@@ -100,8 +100,8 @@ test("events tell of unlock, change and lock", async (t) => {
     return events;
   }, [PASSWORD, OPENAI_KEY]);
   assert.equal(events[0], "unlock");
-  assert.ok(events.includes("change"));
-  assert.equal(events.at(-1), "lock");
+  assert.ok(events.slice(0, events.indexOf("lock")).includes("change"));
+  assert.equal(events.filter((type) => type === "lock").length, 1);
 });
 
 test("opening is idempotent per name, and a closed vault makes room", async (t) => {

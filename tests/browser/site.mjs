@@ -33,7 +33,7 @@ globalThis.memories = [];
 const Instance = WebAssembly.Instance;
 WebAssembly.Instance = function (module, imports) {
   const instance = new Instance(module, imports);
-  if (instance.exports.memory) memories.push(instance.exports.memory);
+  memories.push(Object.values(instance.exports).find((member) => member instanceof WebAssembly.Memory));
   return instance;
 };
 WebAssembly.Instance.prototype = Instance.prototype;
@@ -191,7 +191,6 @@ export function useSite() {
 /** @param {Site} site @param {import("playwright-core").BrowserContext} context @param {string} path */
 async function newTab(site, context, path) {
   const page = await context.newPage();
-  page.on("console", (m) => console.error("console:", m.text()));
   page.on("pageerror", (error) => console.error("page error:", error));
   await page.goto(site.origin + path);
   if (path === "/") await page.waitForFunction("globalThis.ready");

@@ -1,5 +1,5 @@
 // Lays the npm package out in target/npm/keyferry. By hand, after wasm-bindgen has run:
-//   node vault-wasm/js/build.mjs [--glue target/wasm-bindgen] [--out target/npm/keyferry]
+//   node vault-wasm/js/build.mjs [--glue target/wasm-bindgen] [--out target/npm/keyferry] [--any-size]
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -8,11 +8,13 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { glueModule } from "./build/glue.mjs";
+import { prepare } from "./build/glue.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
-const { values: args } = parseArgs({ options: { glue: { type: "string" }, out: { type: "string" } } });
+const { values: args } = parseArgs({
+  options: { glue: { type: "string" }, out: { type: "string" }, "any-size": { type: "boolean" } },
+});
 const glueDir = resolve(args.glue ?? join(root, "target/wasm-bindgen"));
 const out = resolve(args.out ?? join(root, "target/npm/keyferry"));
 
@@ -22,8 +24,8 @@ const BUDGETS = { "client + worker": 15 * 1024, wasm: 60 * 1024 };
 /** ES2022 is what the oldest browsers with everything else the vault needs can run. */
 const TARGET = "es2022";
 
-const wasm = await readFile(join(glueDir, "vault_bg.wasm"));
-const glue = glueModule(await readFile(join(glueDir, "vault.js"), "utf8"), wasm);
+const wasmOpt = join(root, "node_modules/.bin/wasm-opt");
+const { glue, wasm } = prepare(join(glueDir, "vault.js"), join(glueDir, "vault_bg.wasm"), wasmOpt);
 const entries = entryNames();
 
 await rm(out, { recursive: true, force: true });

@@ -34,16 +34,4 @@ export function openVault(options: OpenOptions): Promise<Vault> {
 
 export { ERROR_CODES, VaultError, type ErrorCode } from "./errors.js";
 export type { Vault } from "./client/vault.js";
-export type {
-  KeyInfo,
-  KeyNeeded,
-  KeyStatus,
-  NewKey,
-  OpenOptions,
-  Provider,
-  SecretInput,
-  Snapshot,
-  Unlock,
-  VaultEvents,
-  VaultState,
-} from "./types.js";
+export type * from "./types.js";

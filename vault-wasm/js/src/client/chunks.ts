@@ -4,7 +4,9 @@ type Chunk = Uint8Array<ArrayBuffer>;
 type Read = { done: boolean; value?: Chunk | undefined };
 
 /** Chunks the worker may send ahead of the reader. */
-const WINDOW = 8;
+const WINDOW = 16;
+/** Asked for at a time: a message for each chunk would cost as much as the chunk. */
+const REFILL = WINDOW / 2;
 
 /** A body that arrives as messages, asked for a window at a time. */
 export class ChunkSource implements BodySource {
@@ -12,6 +14,7 @@ export class ChunkSource implements BodySource {
   readonly #ask: (chunks: number) => void;
   readonly #abort: () => void;
   #reader: { resolve(read: Read): void; reject(error: unknown): void } | undefined;
+  #taken = 0;
   #outcome: "end" | { error: unknown } | undefined;
 
   constructor(ask: (chunks: number) => void, abort: () => void) {
@@ -53,7 +56,10 @@ export class ChunkSource implements BodySource {
     if (!reader) return;
     const value = this.#queue.shift();
     if (value) {
-      this.#ask(1);
+      if (++this.#taken === REFILL) {
+        this.#taken = 0;
+        this.#ask(REFILL);
+      }
       reader.resolve({ done: false, value });
     } else if (this.#outcome === "end") {
       reader.resolve({ done: true });

@@ -6,16 +6,7 @@ import { vaultFetch } from "./fetch.js";
 import { interceptFetch } from "./intercept.js";
 import type { Link, LinkEvents } from "./link.js";
 import { secretBytes } from "./secret.js";
-
-/** Rendered on servers, where there is no vault. */
-const SERVER_SNAPSHOT: Snapshot = Object.freeze({
-  state: "locked",
-  providers: [],
-  lockAt: null,
-  warnAt: null,
-  damaged: [],
-  persisted: null,
-});
+import { SERVER_SNAPSHOT } from "./snapshot.js";
 
 /** Refusals that a person can lift, by unlocking or by adding a key. */
 const NEEDS_PERSON = new Set(["locked", "missing_key", "daily_cap_reached"]);

@@ -12,8 +12,6 @@ export type WasmVault = {
   touch(): void;
   wake(): { lockAt: number | null; warnAt: number | null };
   hidden(args: { hidden: boolean }): void;
-  /** Reads storage again after another worker wrote. */
-  refresh?(): Promise<void>;
   fetch(
     request: WireRequest & { signal: AbortSignal; appToken?: () => Promise<string> },
   ): Promise<{ response: Response; keyId: string | null; keyNeeded?: KeyNeeded } | { refusal: Refusal }>;

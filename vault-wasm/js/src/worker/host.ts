@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION, scopeOf, type Gossip, type Hello, type ToPage, type V
 import type { Snapshot } from "../types.js";
 import { compile } from "./compile.js";
 import type { Port } from "./port.js";
-import { Session } from "./session.js";
+import { LOCKED, Session } from "./session.js";
 
 /** A shared worker without pages keeps the vault open for a reload, not longer. */
 const ALONE_MS = 30_000;
@@ -35,6 +35,8 @@ export class Host {
   #hidden = false;
   #gossipedTouch = 0;
   #retired: Failure | undefined;
+  /** Counts locks, for calls that waited. */
+  #locks = 0;
   /** A Web Lock that lives as long as this worker, so that pages learn of its death. */
   #life: Promise<string | null> | undefined;
 
@@ -115,12 +117,18 @@ export class Host {
   /** Runs a call on the vault, opening it first where needed. */
   async run<T>(call: (vault: WasmVault) => Promise<T> | T, writes = false): Promise<T> {
     if (this.#retired) throw this.#retired;
-    const session = await this.#open();
-    const guarded = () =>
-      session.run(call).catch((thrown) => {
+    const locks = this.#locks;
+    const guarded = async () => {
+      const session = await this.#open();
+      // Locked while this waited for its turn.
+      if (locks !== this.#locks) throw LOCKED;
+      try {
+        return await session.run(call);
+      } catch (thrown) {
         if (thrown instanceof WebAssembly.RuntimeError) this.fault();
         throw toFailure(thrown);
-      });
+      }
+    };
     try {
       return await (writes ? exclusively(this.#config?.name ?? "", guarded) : guarded());
     } finally {
@@ -148,7 +156,7 @@ export class Host {
       // A lock came while the database was being opened: nothing was unlocked yet, but the order stands.
       session.vault.lock("request");
       await session.end();
-      throw { code: "locked", message: "The vault is locked." } satisfies Failure;
+      throw LOCKED;
     }
     this.#session = session;
     if (this.#hidden) session.vault.hidden({ hidden: true });
@@ -158,6 +166,7 @@ export class Host {
 
   /** Locks; resolves when the memory of the session is zero. The vault's own event tells pages and other workers. */
   async lock(reason: string): Promise<void> {
+    this.#locks += 1;
     const session = this.#session;
     if (!session) {
       this.#opening = undefined;
@@ -176,9 +185,9 @@ export class Host {
     this.#session = undefined;
     this.#opening = undefined;
     clearTimeout(this.#wakeTimer);
+    this.#publish(session);
     const ended = session.end(failure);
     for (const port of this.#ports) port.abortAll();
-    this.#publish(session);
     await ended;
   }
 
@@ -240,7 +249,7 @@ export class Host {
     this.#wakeTimer = setTimeout(() => this.#after(), Math.min(...waits, WAKE_MS) + 1);
   }
 
-  #publish(session: Session): void {
+  #publish(session: Session, always = false): void {
     let next: WasmSnapshot;
     try {
       next = session.vault.snapshot();
@@ -248,7 +257,7 @@ export class Host {
       return;
     }
     // Compared with what the pages know, or a deadline creeping in small steps would never be told.
-    if (!this.#snapshot || !sameSnapshot(this.#snapshot, next)) this.#tell(next);
+    if (always || !this.#snapshot || !sameSnapshot(this.#snapshot, next)) this.#tell(next);
   }
 
   #tell(snapshot: WasmSnapshot): void {
@@ -288,11 +297,23 @@ export class Host {
         this.#after();
         break;
       case "changed":
-        void this.#session?.run((vault) => vault.refresh?.()).then(
-          () => this.#after(),
-          () => undefined,
-        );
+        void this.#catchUp().catch(() => undefined);
         break;
+    }
+  }
+
+  /** Another worker wrote. */
+  async #catchUp(): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    if (this.#snapshot?.state === "unlocked") {
+      // Listing reads what others wrote.
+      await this.run((vault) => vault.keysList({}));
+    } else if (this.#snapshot?.state === "empty" && !session.busy) {
+      // Another tab may have created the vault, which is found out by opening anew.
+      await this.#drop();
+      await this.#open();
+      if (this.#session) this.#publish(this.#session, true);
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Failure } from "../errors.js";
 /** Calls in flight at a lock get this long to settle before their memory goes. */
 const SETTLE_MS = 2_000;
 
-const LOCKED: Failure = { code: "locked", message: "The vault is locked." };
+export const LOCKED: Failure = { code: "locked", message: "The vault is locked." };
 
 /**
  * One WASM instance, from opening to the zeroing of its memory. A lock ends
