@@ -36,7 +36,7 @@ export const chatProviders: readonly [ChatProvider, ...ChatProvider[]] = [
   },
   {
     id: "google",
-    name: "Google",
+    name: "Google Gemini",
     dialect: geminiDialect,
     defaultModel: "gemini-2.5-flash",
     models: ["gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-pro"],
