@@ -41,9 +41,11 @@ export async function addKey(page, provider, key, name) {
 
 /** Sends a message and waits for the whole answer. @param {Page} page @param {string} provider */
 export async function chat(page, provider, text = "Hello") {
+  const answers = page.getByTestId("chat-output");
+  const before = await answers.count();
   await startChat(page, provider, text);
-  const answer = page.getByTestId("chat-output").last();
-  await page.locator('[data-testid="chat-output"][data-done="true"]').last().waitFor();
+  const answer = answers.nth(before);
+  await answer.and(page.locator('[data-done="true"]')).waitFor();
   return answer.innerText();
 }
 
