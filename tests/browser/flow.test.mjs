@@ -10,6 +10,7 @@ test("create, lock, unlock", async (t) => {
   const page = await newPage(t);
   assert.equal(await open(page), "empty");
   const { recoveryCode, states } = await page.evaluate(async (password) => {
+    /** @type {string[]} */
     const states = [];
     vault.subscribe(() => states.at(-1) !== vault.state && states.push(vault.state));
     const { recoveryCode } = await vault.create(password);

@@ -1,3 +1,4 @@
+/// <reference path="./globals.d.ts" />
 // A page with the packaged client, and the API the vault talks to, on one loopback origin.
 // The API is a scripted relay: what it is asked is recorded, what it answers is the test's choice.
 
@@ -11,8 +12,15 @@ import { launch } from "../support/chromium.mjs";
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("node:http").IncomingMessage} IncomingMessage */
 /** @typedef {import("node:http").ServerResponse} ServerResponse */
-/** @typedef {{ method: string, path: string, headers: import("node:http").IncomingHttpHeaders, body: Buffer, closed: Promise<number> }} Call `closed` resolves with the time its connection ended */
-/** @typedef {(call: Call, response: ServerResponse) => unknown} Api */
+/**
+ * @typedef {object} Call
+ * @property {string} method
+ * @property {string} path
+ * @property {import("node:http").IncomingHttpHeaders} headers
+ * @property {Buffer} body
+ * @property {Promise<number>} closed resolves with the time its connection ended
+ */
+/** @typedef {(call: Call, response: ServerResponse) => void | Promise<void>} Api */
 
 const packaged = env.KEYFERRY_PACKAGE ?? fileURLToPath(new URL("../../target/npm/keyferry/", import.meta.url));
 export const PASSWORD = "correct horse battery staple";
@@ -116,7 +124,7 @@ export class Site {
     }
     const chunks = [];
     /** @type {Promise<number>} */
-    const closed = new Promise((resolve) => response.once("close", () => resolve(Date.now())));
+    const closed = new Promise((resolve) => void response.once("close", () => resolve(Date.now())));
     for await (const chunk of request) chunks.push(chunk);
     const call = { method: request.method ?? "", path, headers: request.headers, body: Buffer.concat(chunks), closed };
     this.calls.push(call);
@@ -143,7 +151,10 @@ export function answerJson(call, response) {
   response.end(JSON.stringify({ path: call.path, method: call.method }));
 }
 
-/** Sends `count` events, one each `interval` ms, until the client goes. @param {number} count @param {number} interval @returns {Api} */
+/**
+ * Sends `count` events, one each `interval` ms, until the client goes.
+ * @param {number} count @param {number} interval @returns {Api}
+ */
 export function streamEvents(count, interval) {
   return (_call, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });

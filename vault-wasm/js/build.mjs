@@ -1,5 +1,5 @@
 // Lays the npm package out in target/npm/keyferry. By hand, after wasm-bindgen has run:
-//   node vault-wasm/js/build.mjs [--glue target/wasm-bindgen] [--out target/npm/keyferry] [--any-size]
+//   node vault-wasm/js/build.mjs [--glue target/wasm-bindgen] [--out target/npm/keyferry]
 import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ import { prepare } from "./build/glue.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
 const { values: args } = parseArgs({
-  options: { glue: { type: "string" }, out: { type: "string" }, "any-size": { type: "boolean" } },
+  options: { glue: { type: "string" }, out: { type: "string" } },
 });
 const glueDir = resolve(args.glue ?? join(root, "target/wasm-bindgen"));
 const out = resolve(args.out ?? join(root, "target/npm/keyferry"));

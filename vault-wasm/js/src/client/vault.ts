@@ -1,10 +1,9 @@
-import type { VaultError } from "../errors.js";
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { KeyInfo, NewKey, Provider, SecretInput, Snapshot, Unlock, VaultEvents, VaultState } from "../types.js";
 import type { Refusal, VaultEventType } from "../wire.js";
 import { vaultFetch } from "./fetch.js";
 import { interceptFetch } from "./intercept.js";
-import type { Link, LinkEvents } from "./link.js";
+import type { Link } from "./link.js";
 import { secretBytes } from "./secret.js";
 import { SERVER_SNAPSHOT } from "./snapshot.js";
 
@@ -12,7 +11,7 @@ import { SERVER_SNAPSHOT } from "./snapshot.js";
 const NEEDS_PERSON = new Set(["locked", "missing_key", "daily_cap_reached"]);
 
 /** An open vault, as `openVault` gives it. */
-export class Vault extends EventTarget implements LinkEvents {
+export class Vault extends EventTarget {
   readonly #link: Link;
   readonly #closed: () => void;
   readonly #subscribers = new Set<() => void>();
@@ -36,7 +35,11 @@ export class Vault extends EventTarget implements LinkEvents {
     this.#link = link;
     this.#closed = closed;
     this.#snapshot = link.snapshot;
-    link.listen(this);
+    link.listen({
+      snapshot: (next) => this.#update(next),
+      event: (type, detail) => this.#tell(type, detail),
+      gone: () => this.#gone(),
+    });
     this.#onVisibility = () => link.hidden(document.visibilityState === "hidden");
     globalThis.document?.addEventListener("visibilitychange", this.#onVisibility);
     void this.#askPersisted(false);
@@ -118,23 +121,20 @@ export class Vault extends EventTarget implements LinkEvents {
 
   // ---- from the link
 
-  /** @internal */
-  snapshot(next: Snapshot): void {
+  #update(next: Snapshot): void {
     this.#snapshot = { ...next, persisted: this.#persisted };
     for (const changed of [...this.#subscribers]) changed();
   }
 
-  /** @internal */
-  event(type: VaultEventType, detail: unknown): void {
+  #tell(type: VaultEventType, detail: unknown): void {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  /** @internal */
-  gone(_why: VaultError): void {
+  #gone(): void {
     globalThis.document?.removeEventListener("visibilitychange", this.#onVisibility);
     this.#closed();
     const state = this.state === "empty" ? "empty" : "locked";
-    this.snapshot({ ...this.#snapshot, state, lockAt: null, warnAt: null });
+    this.#update({ ...this.#snapshot, state, lockAt: null, warnAt: null });
   }
 
   #call<K extends OpName>(op: K, args: OpArgs<K>): Promise<OpResult<K>> {
@@ -142,7 +142,7 @@ export class Vault extends EventTarget implements LinkEvents {
   }
 
   #refused({ code, provider, reason = code }: Refusal): void {
-    if (NEEDS_PERSON.has(code)) this.event("keyneeded", { ...(provider && { provider }), reason });
+    if (NEEDS_PERSON.has(code)) this.#tell("keyneeded", { ...(provider && { provider }), reason });
   }
 
   /** Asks the browser to keep the vault when space runs out, or only whether it will. */
@@ -151,7 +151,7 @@ export class Vault extends EventTarget implements LinkEvents {
     const answer = await (insist ? storage?.persist?.() : storage?.persisted?.())?.catch(() => null);
     if (answer === undefined || answer === this.#persisted) return;
     this.#persisted = answer;
-    this.snapshot(this.#snapshot);
+    this.#update(this.#snapshot);
   }
 }
 
