@@ -85,7 +85,7 @@ pub enum SigningKey {
     Ec {
         kid: String,
         alg: &'static str,
-        pair: EcdsaKeyPair,
+        pair: Box<EcdsaKeyPair>,
     },
 }
 
@@ -98,7 +98,8 @@ impl SigningKey {
         };
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
+        let pair =
+            Box::new(EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap());
         Self::Ec {
             kid: kid.into(),
             alg,
