@@ -158,7 +158,7 @@ enum State {
     Preamble,
     /// Directly behind a boundary: `--` ends the form, a line break begins a part.
     Behind,
-    /// Behind `--boundary--`.
+    /// Behind `--boundary--`: white space only.
     Epilogue,
     Headers,
     Body,
@@ -247,7 +247,9 @@ impl FormScanner {
                 }
                 State::Behind => self.behind_byte(byte)?,
                 State::Headers => self.header_byte(byte)?,
-                State::Epilogue => return Ok(()),
+                // Some parsers read on behind the end; nobody sends anything there.
+                State::Epilogue if matches!(byte, b'\r' | b'\n' | b' ' | b'\t') => {}
+                State::Epilogue => return Err(FormError::Syntax),
             }
             self.offset += 1;
             rest = behind;
@@ -375,11 +377,11 @@ impl FormScanner {
         }
         let name = name.ok_or(FormError::Syntax)?;
         // Some parsers percent-decode names, as browsers percent-encode quotes in them.
-        let name = crate::path::decode(&name).unwrap_or_default();
+        let decoded = crate::path::decode(&name).unwrap_or_default();
         let Some(watched) = self
             .names
             .iter()
-            .find(|known| known.eq_ignore_ascii_case(name.trim()))
+            .find(|known| known.eq_ignore_ascii_case(decoded.trim()))
             .copied()
         else {
             return Ok(None);

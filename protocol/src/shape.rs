@@ -129,7 +129,7 @@ pub fn suggest<'c>(catalogue: &'c Catalogue, key: &str) -> Vec<(&'c Provider, Fi
     let longest = found.iter().map(|(length, ..)| *length).max().unwrap_or(0);
     // `sk-ant-…` also begins with OpenAI's `sk-`: only the longest prefix counts.
     found.retain(|(length, ..)| *length == longest);
-    found.sort_by(|a, b| b.1.cmp(&a.1));
+    found.sort_by_key(|found| core::cmp::Reverse(found.1));
     found
         .into_iter()
         .map(|(_, fit, provider)| (provider, fit))

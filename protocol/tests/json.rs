@@ -1,5 +1,12 @@
 //! The JSON scanner against a real parser: what it accepts, what it finds, what it refuses.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use keyferry_protocol::json::{JsonError, Kind, MAX_DEPTH, quote, top_level, unescape};
 use keyferry_protocol::routing::{FieldError, find_model, splice_model};
 use proptest::prelude::*;

@@ -1,5 +1,12 @@
 //! From a model's name to a provider, and the name it has there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use keyferry_protocol::catalogue::{Provider, Unified};
 use keyferry_protocol::routing::{RouteError, gemini_model, openrouter_slug};
 use keyferry_protocol::{Catalogue, ErrorCode};

@@ -1,5 +1,12 @@
 //! Nothing of 8 characters of a key gets through, whatever it is wrapped in and wherever it is cut.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use keyferry_protocol::Catalogue;
 use keyferry_protocol::scrub::{MAX_HELD, REPLACEMENT, Scrubber, WINDOW};
 use proptest::prelude::*;

@@ -1,5 +1,12 @@
 //! The sealed header end to end: what opens, and everything that must not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use keyferry_protocol::Fallback;
 use keyferry_protocol::base64url;
 use keyferry_protocol::sealed::{

@@ -1,6 +1,13 @@
 //! Usage read from the providers' answers: golden files in the shapes they document, cut at every
 //! and at arbitrary places.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use keyferry_protocol::usage::{Framing, Usage, UsageReader};
 use proptest::prelude::*;
 use serde_json::{Value, json};

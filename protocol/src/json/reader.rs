@@ -47,10 +47,11 @@ enum Digits {
     Point,
     Fraction,
     /// After `e`.
-    Exponent,
+    Marker,
     /// After the exponent's sign: a digit must follow.
-    ExponentSign,
-    ExponentDigits,
+    Signed,
+    /// In the exponent's digits.
+    Power,
 }
 
 impl Digits {
@@ -59,12 +60,10 @@ impl Digits {
             (Self::Sign, b'0') => Some(Self::Zero),
             (Self::Sign, b'1'..=b'9') | (Self::Integer, b'0'..=b'9') => Some(Self::Integer),
             (Self::Zero | Self::Integer, b'.') => Some(Self::Point),
-            (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Some(Self::Exponent),
+            (Self::Zero | Self::Integer | Self::Fraction, b'e' | b'E') => Some(Self::Marker),
             (Self::Point | Self::Fraction, b'0'..=b'9') => Some(Self::Fraction),
-            (Self::Exponent, b'+' | b'-') => Some(Self::ExponentSign),
-            (Self::Exponent | Self::ExponentSign | Self::ExponentDigits, b'0'..=b'9') => {
-                Some(Self::ExponentDigits)
-            }
+            (Self::Marker, b'+' | b'-') => Some(Self::Signed),
+            (Self::Marker | Self::Signed | Self::Power, b'0'..=b'9') => Some(Self::Power),
             _ => None,
         }
     }
@@ -72,7 +71,7 @@ impl Digits {
     const fn complete(self) -> bool {
         matches!(
             self,
-            Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits
+            Self::Zero | Self::Integer | Self::Fraction | Self::Power
         )
     }
 }

@@ -197,26 +197,22 @@ impl Sink for Fields<'_, '_> {
                 self.end(at);
             }
             Event::KeyStart if self.depth == 1 => self.key.clear(),
-            Event::KeyPart(part) if self.depth == 1 => {
-                if self.key.len() <= LONGEST_KEY {
-                    self.key.extend_from_slice(part);
-                }
+            Event::KeyPart(part) if self.depth == 1 && self.key.len() <= LONGEST_KEY => {
+                self.key.extend_from_slice(part);
             }
             Event::KeyEnd if self.depth == 1 => self.key_end(at)?,
             Event::StringStart | Event::ScalarStart if self.depth == 0 => {
                 return Err(JsonError::NotAnObject);
             }
             Event::StringStart => self.begin(Kind::String, at),
-            Event::ScalarPart(part) => {
-                // The first byte of a scalar tells its type.
-                if self.depth == 1 && self.started.is_none() {
-                    let kind = match part.first() {
-                        Some(b't' | b'f') => Kind::Bool,
-                        Some(b'n') => Kind::Null,
-                        _ => Kind::Number,
-                    };
-                    self.begin(kind, at);
-                }
+            // The first byte of a scalar tells its type.
+            Event::ScalarPart(part) if self.depth == 1 && self.started.is_none() => {
+                let kind = match part.first() {
+                    Some(b't' | b'f') => Kind::Bool,
+                    Some(b'n') => Kind::Null,
+                    _ => Kind::Number,
+                };
+                self.begin(kind, at);
             }
             Event::StringEnd | Event::ScalarEnd => self.end(at),
             _ => {}
