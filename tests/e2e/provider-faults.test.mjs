@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { launch } from "../support/chromium.mjs";
 import { addKey, createVault, startChat } from "../support/page.mjs";
-import { startRelay } from "../support/relay.mjs";
+import { freePort, startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
 
 /** @type {import("node:http").Server} */
@@ -64,13 +64,18 @@ test("a provider that dies mid-stream leaves what arrived, and an error", async 
 });
 
 test("a provider that is down is named, and the key stays", async () => {
-  const { context, page } = await opened();
-  behaviour = (request) => request.socket.destroy();
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const nowhere = await startRelay({ provider: `http://127.0.0.1:${await freePort()}` });
+  await page.goto(nowhere.origin);
+  await createVault(page);
+  await addKey(page, "openai", CANARY.openai);
   await startChat(page, "openai");
   await page.locator('[data-testid="error-message"][data-code="provider_unreachable"]').first().waitFor();
   await page.getByTestId("nav-settings").click();
   assert.equal(await page.getByTestId("key-row").count(), 1);
   await context.close();
+  await nowhere.stop();
 });
 
 test("a body over the limit is refused before it reaches the provider", async () => {

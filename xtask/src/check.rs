@@ -55,6 +55,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     package::npm()?;
     let tsc = "node_modules/typescript/bin/tsc --noEmit --project";
     check("types of the page", "node", &format!("{tsc} www"));
+    check(
+        "types of the page's tests",
+        "node",
+        &format!("{tsc} www/tests"),
+    );
     check("types of the tests", "node", &format!("{tsc} tests"));
 
     if failed.is_empty() {

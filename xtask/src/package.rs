@@ -86,8 +86,11 @@ pub(crate) fn site() -> Result<()> {
     npm()?;
     let inputs = [
         root().join("target/npm/keyferry/package.json"),
+        root().join("www/build.mjs"),
+        root().join("www/icon.svg"),
         root().join("www/index.html"),
         root().join("www/src"),
+        root().join("www/styles"),
         root().join("Trunk.toml"),
     ];
     if up_to_date(&root().join("www/dist/index.html"), &inputs) {
@@ -100,7 +103,7 @@ pub(crate) fn site() -> Result<()> {
             .current_dir(root())
             .env("PATH", path)
             .env_remove("NO_COLOR") // Trunk reads it as a boolean of its own and refuses "1"
-            .args(["build", "--offline", "--log", "warn"]),
+            .args(["build", "--offline", "--log", "error"]),
     )?;
     Ok(())
 }

@@ -106,7 +106,15 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
 }
 
 fn unit(count: &mut Count) -> Result<bool> {
-    cargo_test(&["keyferry-protocol", "vault-wasm", "xtask"], count)
+    let rust = cargo_test(
+        &["keyferry-bench", "keyferry-protocol", "vault-wasm", "xtask"],
+        count,
+    )?;
+    package::npm()?;
+    let mut command = Command::new("node");
+    command.current_dir(root()).arg("www/tests/run.mjs");
+    let page = run_watched(&mut command, |line| count.read(line))?;
+    Ok(rust && page)
 }
 
 fn relay(count: &mut Count) -> Result<bool> {
