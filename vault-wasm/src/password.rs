@@ -60,8 +60,7 @@ pub(crate) fn check(password: &Secret) -> Result<(), Error> {
 /// alphabet and digit runs) and common words count next to nothing.
 #[must_use]
 pub(crate) fn score(text: &str) -> u8 {
-    let lower = Zeroizing::new(text.to_lowercase());
-    let mut rest = Zeroizing::new(lower.to_string());
+    let mut rest = Zeroizing::new(text.to_ascii_lowercase());
     let mut tenths: u32 = 0;
     for word in COMMON {
         if let Some(at) = rest.find(word) {

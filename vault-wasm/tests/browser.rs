@@ -44,13 +44,33 @@ fn fresh_name() -> String {
     format!("test-{}-{}", Date::now(), js_sys::Math::random())
 }
 
-async fn open(name: &str) -> Vault {
-    Vault::open(object(&[
+struct Opened(JsValue);
+
+impl Opened {
+    /// Calls an exported method as the worker shell does.
+    async fn call(&self, method: &str, args: JsValue) -> Result<JsValue, JsValue> {
+        let function: Function = get(&self.0, method).unchecked_into();
+        let returned = function.call1(&self.0, &args)?;
+        match returned.dyn_into::<Promise>() {
+            Ok(promise) => JsFuture::from(promise).await,
+            Err(value) => Ok(value),
+        }
+    }
+
+    async fn state(&self) -> String {
+        text(
+            &self.call("snapshot", JsValue::UNDEFINED).await.unwrap(),
+            "state",
+        )
+    }
+}
+
+async fn open(name: &str) -> Opened {
+    let config = object(&[
         ("name", name.into()),
         ("relay", "https://relay.example".into()),
-    ]))
-    .await
-    .unwrap()
+    ]);
+    Opened(JsFuture::from(Vault::open(config)).await.unwrap())
 }
 
 fn password() -> JsValue {
@@ -108,35 +128,38 @@ async fn webcrypto_and_webassembly_derive_the_same_bytes() {
 async fn a_vault_survives_a_new_instance() {
     let name = fresh_name();
     let vault = open(&name).await;
-    assert_eq!(text(&vault.snapshot(), "state"), "empty");
-    let created = vault.create(password()).await.unwrap();
+    assert_eq!(vault.state().await, "empty");
+    let created = vault.call("create", password()).await.unwrap();
     let code = text(&created, "recoveryCode");
     assert_eq!(code.len(), 35);
-    let info = vault.keys_add(openai_key()).await.unwrap();
+    let info = vault.call("keysAdd", openai_key()).await.unwrap();
     assert_eq!(text(&info, "preview"), "sk-p\u{2026}wxyz");
-    vault.lock("test".into());
-    assert_eq!(text(&vault.snapshot(), "state"), "locked");
-    let error = vault.keys_list(JsValue::UNDEFINED).await.unwrap_err();
+    vault.call("lock", "test".into()).await.unwrap();
+    assert_eq!(vault.state().await, "locked");
+    let error = vault
+        .call("keysList", JsValue::UNDEFINED)
+        .await
+        .unwrap_err();
     assert_eq!(text(&error, "code"), "locked");
 
     let again = open(&name).await;
     let wrong = object(&[("password", bytes(b"not the password"))]);
-    let error = again.unlock(wrong).await.unwrap_err();
+    let error = again.call("unlock", wrong).await.unwrap_err();
     assert_eq!(
         (text(&error, "code"), text(&error, "field")),
         ("wrong_password".into(), "password".into())
     );
     again
-        .unlock(object(&[("recoveryCode", code.as_str().into())]))
+        .call("unlock", object(&[("recoveryCode", code.as_str().into())]))
         .await
         .unwrap();
-    let keys = again.keys_list(JsValue::UNDEFINED).await.unwrap();
+    let keys = again.call("keysList", JsValue::UNDEFINED).await.unwrap();
     assert_eq!(get(&keys, "keys.length").as_f64(), Some(1.0));
     again
-        .keys_remove(object(&[("id", get(&keys, "keys.0.id"))]))
+        .call("keysRemove", object(&[("id", get(&keys, "keys.0.id"))]))
         .await
         .unwrap();
-    let keys = again.keys_list(JsValue::UNDEFINED).await.unwrap();
+    let keys = again.call("keysList", JsValue::UNDEFINED).await.unwrap();
     assert_eq!(get(&keys, "keys.length").as_f64(), Some(0.0));
     IndexedDb::new(&name).destroy().await.unwrap();
 }
@@ -145,36 +168,42 @@ async fn a_vault_survives_a_new_instance() {
 async fn two_instances_share_one_database() {
     let name = fresh_name();
     let (first, second) = (open(&name).await, open(&name).await);
-    first.create(password()).await.unwrap();
+    first.call("create", password()).await.unwrap();
     assert_eq!(
-        text(&second.create(password()).await.unwrap_err(), "code"),
+        text(
+            &second.call("create", password()).await.unwrap_err(),
+            "code"
+        ),
         "vault_exists"
     );
-    second.unlock(password()).await.unwrap();
+    second.call("unlock", password()).await.unwrap();
     let added = Array::of2(
         &wasm_bindgen_futures::future_to_promise({
             let first = std::rc::Rc::new(first);
-            async move { first.keys_add(openai_key()).await }
+            async move { first.call("keysAdd", openai_key()).await }
         }),
         &wasm_bindgen_futures::future_to_promise({
             let second = open(&name).await;
             async move {
-                second.unlock(password()).await?;
+                second.call("unlock", password()).await?;
                 let key = object(&[
                     ("provider", "groq".into()),
                     ("key", bytes(b"gsk_0123456789")),
                 ]);
-                second.keys_add(key).await
+                second.call("keysAdd", key).await
             }
         }),
     );
     JsFuture::from(Promise::all(&added)).await.unwrap();
-    let keys = second.keys_list(JsValue::UNDEFINED).await.unwrap();
+    let keys = second.call("keysList", JsValue::UNDEFINED).await.unwrap();
     assert_eq!(get(&keys, "keys.length").as_f64(), Some(2.0));
     IndexedDb::new(&name).destroy().await.unwrap();
     assert_eq!(
         text(
-            &second.keys_list(JsValue::UNDEFINED).await.unwrap_err(),
+            &second
+                .call("keysList", JsValue::UNDEFINED)
+                .await
+                .unwrap_err(),
             "code"
         ),
         "storage_lost"
@@ -197,13 +226,16 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
         ])
     };
     let refused = vault
-        .fetch(request("https://api.openai.com/v1/chat/completions"))
+        .call(
+            "fetch",
+            request("https://api.openai.com/v1/chat/completions"),
+        )
         .await
         .unwrap();
     assert_eq!(text(&refused, "refusal.code"), "missing_key");
 
-    vault.create(password()).await.unwrap();
-    let info = vault.keys_add(openai_key()).await.unwrap();
+    vault.call("create", password()).await.unwrap();
+    let info = vault.call("keysAdd", openai_key()).await.unwrap();
 
     // The browser's fetch, replaced to see what it is given.
     let global = js_sys::global();
@@ -213,16 +245,26 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
     let fake =
         Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |url: JsValue, init: JsValue| {
             log.push(&Array::of2(&url, &init));
-            Promise::resolve(&JsValue::from(web_sys::Response::new_with_opt_str(Some("ok")).unwrap()))
+            Promise::resolve(&JsValue::from(
+                web_sys::Response::new_with_opt_str(Some("ok")).unwrap(),
+            ))
         });
     Reflect::set(&global, &"fetch".into(), fake.as_ref()).unwrap();
     let answered = vault
-        .fetch(request("https://api.openai.com/v1/chat/completions?key=x"))
+        .call(
+            "fetch",
+            request("https://api.openai.com/v1/chat/completions?key=x"),
+        )
         .await;
-    let foreign = vault.fetch(request("https://evil.example/v1")).await;
-    vault.lock(JsValue::UNDEFINED);
+    let foreign = vault
+        .call("fetch", request("https://evil.example/v1"))
+        .await;
+    vault.call("lock", JsValue::UNDEFINED).await.unwrap();
     let locked = vault
-        .fetch(request("https://relay.example/v1/chat/completions"))
+        .call(
+            "fetch",
+            request("https://relay.example/v1/chat/completions"),
+        )
         .await;
     Reflect::set(&global, &"fetch".into(), &real).unwrap();
 

@@ -1,8 +1,8 @@
 //! What the worker shell calls: one class, plain objects in and out, errors as `{code, message}`.
 
-use std::rc::Rc;
+use std::{pin::Pin, rc::Rc};
 
-use js_sys::{Array, Function};
+use js_sys::{Array, Function, Promise};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::AbortSignal;
 
@@ -27,35 +27,40 @@ pub struct Vault {
     inner: Rc<vault::Vault<Browser>>,
 }
 
+/// Runs a call as a promise. Boxed, so that the machinery around a promise is compiled once and not
+/// for every call: it is the larger part of a small call's size.
+fn promise(work: impl Future<Output = Outward> + 'static) -> Promise {
+    let work: Pin<Box<dyn Future<Output = Outward>>> = Box::pin(work);
+    wasm_bindgen_futures::future_to_promise(work)
+}
+
+impl Vault {
+    fn call<F>(&self, work: impl FnOnce(Rc<vault::Vault<Browser>>) -> F) -> Promise
+    where
+        F: Future<Output = Result<JsValue, Error>> + 'static,
+    {
+        let work = work(Rc::clone(&self.inner));
+        promise(async move { work.await.map_err(|error| js::error(&error)) })
+    }
+}
+
+fn nothing() -> JsValue {
+    Builder::new().build()
+}
+
 #[wasm_bindgen]
 impl Vault {
     /// `{name, relay, relayKey?, autoLockMinutes?, emit, now?}` → a vault.
-    pub async fn open(config: JsValue) -> Result<Vault, JsValue> {
-        let opened = async {
-            let relay = Relay::parse(&js::text(&config, "relay")?)?;
-            let minutes = match js::optional_number(&config, "autoLockMinutes")? {
-                None => DEFAULT_IDLE_MINUTES,
-                Some(minutes) => u16::try_from(minutes)
-                    .ok()
-                    .filter(|minutes| (1..=MAX_IDLE_MINUTES).contains(minutes))
-                    .ok_or(Error::BadArgument("autoLockMinutes"))?,
-            };
-            let function = |name| js::optional(&config, name)?.dyn_into::<Function>().ok();
-            let name = js::text(&config, "name")?;
-            let browser = Browser::new(&name, function("now"), function("emit"));
-            let config = Config {
-                relay,
-                relay_key: None,
-                auto_lock_minutes: minutes,
-            };
-            vault::Vault::open(browser, config).await
-        };
-        match opened.await {
-            Ok(inner) => Ok(Self {
-                inner: Rc::new(inner),
-            }),
-            Err(error) => Err(js::error(&error)),
-        }
+    pub fn open(config: JsValue) -> Promise {
+        promise(async move {
+            match open(&config).await {
+                Ok(inner) => Ok(Self {
+                    inner: Rc::new(inner),
+                }
+                .into()),
+                Err(error) => Err(js::error(&error)),
+            }
+        })
     }
 
     /// `{state, providers, lockAt, warnAt, damaged}`
@@ -64,23 +69,21 @@ impl Vault {
     }
 
     /// `{password}` → `{recoveryCode}`
-    pub async fn create(&self, args: JsValue) -> Outward {
-        outward(async {
-            let created = self.inner.create(&js::secret(&args, "password")?).await?;
+    pub fn create(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let created = vault.create(&js::secret(&args, "password")?).await?;
             Ok(Builder::new()
                 .set("recoveryCode", js::shown(&created.recovery_code))
                 .build())
         })
-        .await
     }
 
     /// `{password}`, `{recoveryCode}` or `{passkey: {credentialId, prf}}` → `{}`
-    pub async fn unlock(&self, args: JsValue) -> Outward {
-        outward(async {
-            self.inner.unlock(&way(&args)?).await?;
-            Ok(Builder::new().build())
+    pub fn unlock(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            vault.unlock(&way(&args)?).await?;
+            Ok(nothing())
         })
-        .await
     }
 
     /// Locks at once; secrets are wiped when this returns.
@@ -109,8 +112,8 @@ impl Vault {
 
     /// `{provider, key, name?, expiresAt?, dailyCapUsd?}` → `KeyInfo`
     #[wasm_bindgen(js_name = keysAdd)]
-    pub async fn keys_add(&self, args: JsValue) -> Outward {
-        outward(async {
+    pub fn keys_add(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
             let new = NewKey {
                 provider: js::text(&args, "provider")?,
                 key: js::secret(&args, "key")?,
@@ -118,64 +121,89 @@ impl Vault {
                 expires_at: js::optional_number(&args, "expiresAt")?,
                 daily_cap_micros: micros(&args, "dailyCapUsd")?,
             };
-            Ok(key_info(&self.inner.add_key(&new).await?))
+            Ok(key_info(&vault.add_key(&new).await?))
         })
-        .await
     }
 
     /// `{}` → `{keys}`
     #[wasm_bindgen(js_name = keysList)]
-    pub async fn keys_list(&self, _args: JsValue) -> Outward {
-        outward(async {
-            let keys = self.inner.list_keys().await?;
+    pub fn keys_list(&self, _args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let keys = vault.list_keys().await?;
             Ok(Builder::new()
                 .set("keys", js::array(&keys, key_info))
                 .build())
         })
-        .await
     }
 
     /// `{id}` → `{}`
     #[wasm_bindgen(js_name = keysRemove)]
-    pub async fn keys_remove(&self, args: JsValue) -> Outward {
-        outward(async {
-            self.inner.remove_key(id(&args)?).await?;
-            Ok(Builder::new().build())
+    pub fn keys_remove(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            vault.remove_key(id(&args)?).await?;
+            Ok(nothing())
         })
-        .await
     }
 
     /// `{url, method, headers, body, signal, appToken?}` → `{response, keyId}` or `{refusal}`
-    pub async fn fetch(&self, request: JsValue) -> Outward {
-        let signal = js::optional(&request, "signal").and_then(|value| value.dyn_into().ok());
-        let parsed = match fetch_request(&request, signal.clone()) {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(js::error(&error)),
-        };
-        let outcome = self.inner.fetch(&parsed).await;
+    pub fn fetch(&self, request: JsValue) -> Promise {
         let vault = Rc::clone(&self.inner);
-        wasm_bindgen_futures::spawn_local(async move {
-            // What could not be written stays in memory and is written with the next request.
-            drop(vault.flush().await);
-        });
-        match outcome {
-            Ok(Outcome::Answer { answer, key }) => Ok(Builder::new()
-                .set("response", answer.0)
-                .optional_text("keyId", key.map(Id::to_hex).as_deref())
-                .build()),
-            Ok(Outcome::Refusal(refusal)) => Ok(Builder::new()
-                .set("refusal", refusal_object(&refusal))
-                .build()),
-            Err(FetchError::Aborted) => {
-                Err(signal.map_or(JsValue::UNDEFINED, |signal: AbortSignal| signal.reason()))
-            }
-            Err(error) => Err(js::error(&error.into())),
-        }
+        promise(async move { fetch(vault, &request).await })
     }
 }
 
-async fn outward(work: impl Future<Output = Result<JsValue, Error>>) -> Outward {
-    work.await.map_err(|error| js::error(&error))
+async fn open(config: &JsValue) -> Result<vault::Vault<Browser>, Error> {
+    let relay = Relay::parse(&js::text(config, "relay")?)?;
+    let auto_lock_minutes = match js::optional_number(config, "autoLockMinutes")? {
+        None => DEFAULT_IDLE_MINUTES,
+        Some(minutes) => minutes_in_range(minutes)?,
+    };
+    let function = |name| js::optional(config, name)?.dyn_into::<Function>().ok();
+    let browser = Browser::new(
+        &js::text(config, "name")?,
+        function("now"),
+        function("emit"),
+    );
+    vault::Vault::open(
+        browser,
+        Config {
+            relay,
+            relay_key: None,
+            auto_lock_minutes,
+        },
+    )
+    .await
+}
+
+fn minutes_in_range(minutes: u64) -> Result<u16, Error> {
+    u16::try_from(minutes)
+        .ok()
+        .filter(|minutes| (1..=MAX_IDLE_MINUTES).contains(minutes))
+        .ok_or(Error::BadArgument("autoLockMinutes"))
+}
+
+async fn fetch(vault: Rc<vault::Vault<Browser>>, request: &JsValue) -> Outward {
+    let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
+    let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
+    let outcome = vault.fetch(&parsed).await;
+    // What could not be written stays in memory and is written with the next request.
+    drop(promise(async move {
+        drop(vault.flush().await);
+        Ok(JsValue::UNDEFINED)
+    }));
+    match outcome {
+        Ok(Outcome::Answer { answer, key }) => Ok(Builder::new()
+            .set("response", answer.0)
+            .optional_text("keyId", key.map(Id::to_hex).as_deref())
+            .build()),
+        Ok(Outcome::Refusal(refusal)) => Ok(Builder::new()
+            .set("refusal", refusal_object(&refusal))
+            .build()),
+        Err(FetchError::Aborted) => {
+            Err(signal.map_or(JsValue::UNDEFINED, |signal: AbortSignal| signal.reason()))
+        }
+        Err(error) => Err(js::error(&error.into())),
+    }
 }
 
 fn way(args: &JsValue) -> Result<Unlock, Error> {

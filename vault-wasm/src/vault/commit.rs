@@ -23,24 +23,23 @@ impl<P: Platform> Vault<P> {
     /// # Errors
     /// What `plan` says, storage errors (nothing has changed then), [`Error::Locked`] when the vault
     /// was locked meanwhile.
-    pub(super) async fn commit<R>(
+    pub(super) async fn commit(
         &self,
         ticket: Ticket,
         durability: Durability,
-        plan: impl Fn(&Session) -> Result<(Changes, R), Error>,
-    ) -> Result<R, Error> {
+        plan: &dyn Fn(&Session) -> Result<Changes, Error>,
+    ) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let planned = self.with(ticket, |session| {
-                let (changes, result) = plan(session)?;
+                let changes = plan(session)?;
                 if changes.is_empty() {
-                    return Ok((None, result));
+                    return Ok(None);
                 }
-                let staged = session.stage(changes, durability, self.platform.random())?;
-                Ok((Some(staged), result))
+                session
+                    .stage(changes, durability, self.platform.random())
+                    .map(Some)
             })?;
-            let (Some(staged), result) = planned else {
-                return Ok(planned.1);
-            };
+            let Some(staged) = planned else { return Ok(()) };
             match self.platform.store().write(&staged.batch).await {
                 Ok(()) => {
                     self.with_mut(ticket, |session| {
@@ -48,7 +47,7 @@ impl<P: Platform> Vault<P> {
                         Ok(())
                     })?;
                     self.emit(&Event::Change);
-                    return Ok(result);
+                    return Ok(());
                 }
                 Err(StoreError::Conflict) => self.reload(ticket).await?,
                 Err(error) => return Err(error.into()),

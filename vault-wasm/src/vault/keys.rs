@@ -191,7 +191,7 @@ impl<P: Platform> Vault<P> {
         record.expires_at = new.expires_at;
         record.daily_cap_micros = new.daily_cap_micros;
 
-        self.commit(ticket, Durability::Strict, |session| {
+        self.commit(ticket, Durability::Strict, &|session| {
             let mut record = record.clone();
             // The fingerprint is taken of the key itself.
             record.fingerprint = session.keys().fingerprint(key.expose())?;
@@ -213,7 +213,7 @@ impl<P: Platform> Vault<P> {
                     RecordKey::new(Kind::Secret, id),
                     key.expose().to_vec().into(),
                 );
-            Ok((changes, ()))
+            Ok(changes)
         })
         .await?;
         let now = self.now();
@@ -256,7 +256,7 @@ impl<P: Platform> Vault<P> {
     /// [`Error::NotFound`], storage errors (nothing has changed then).
     pub async fn remove_key(&self, id: Id) -> Result<(), Error> {
         let ticket = self.enter()?;
-        self.commit(ticket, Durability::Strict, |session| {
+        self.commit(ticket, Durability::Strict, &|session| {
             let metadata = RecordKey::new(Kind::Metadata, id);
             if session.manifest().revision_of(metadata).is_none() {
                 return Err(Error::NotFound);
@@ -265,7 +265,7 @@ impl<P: Platform> Vault<P> {
             for kind in [Kind::Metadata, Kind::Secret, Kind::Usage] {
                 changes.delete(RecordKey::new(kind, id));
             }
-            Ok((changes, ()))
+            Ok(changes)
         })
         .await
     }

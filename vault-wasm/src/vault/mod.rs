@@ -8,6 +8,7 @@ mod create;
 mod kek;
 mod keys;
 mod session;
+mod table;
 mod unlock;
 mod usage;
 

@@ -1,10 +1,9 @@
 //! The open vault in memory: derived keys, the records as they lie at rest, and the metadata read
 //! from them. Provider keys stay encrypted here too.
 
-use std::collections::BTreeMap;
-
 use zeroize::Zeroizing;
 
+use super::table::Table;
 use crate::{
     error::Error,
     format::{
@@ -130,13 +129,13 @@ pub(crate) struct Session {
     keys: VaultKeys,
     manifest: Manifest,
     manifest_bytes: Vec<u8>,
-    records: BTreeMap<RecordKey, Vec<u8>>,
+    records: Table<RecordKey, Vec<u8>>,
     settings: Settings,
     key_records: Vec<KeyRecord>,
-    usage: BTreeMap<Id, Usage>,
+    usage: Table<Id, Usage>,
     damage: Vec<Damage>,
     /// Usage not yet written, by key.
-    pub(super) unsaved_usage: BTreeMap<Id, Usage>,
+    pub(super) unsaved_usage: Table<Id, Usage>,
 }
 
 impl Session {
@@ -150,9 +149,9 @@ impl Session {
         keys: VaultKeys,
         found: Vec<(RecordKey, Vec<u8>)>,
     ) -> Result<Self, Error> {
-        let mut records: BTreeMap<RecordKey, Vec<u8>> = found.into_iter().collect();
-        records.remove(&RecordKey::HEADER);
-        let manifest_bytes = records.remove(&RecordKey::MANIFEST).ok_or(Error::Corrupt)?;
+        let mut records: Table<RecordKey, Vec<u8>> = found.into_iter().collect();
+        records.remove(RecordKey::HEADER);
+        let manifest_bytes = records.remove(RecordKey::MANIFEST).ok_or(Error::Corrupt)?;
         let manifest = Manifest::decode(&manifest_bytes, header.vault, &keys)?;
 
         let mut session = Self {
@@ -170,9 +169,9 @@ impl Session {
                 audit_chunk: 0,
             },
             key_records: Vec::new(),
-            usage: BTreeMap::new(),
+            usage: Table::default(),
             damage: Vec::new(),
-            unsaved_usage: BTreeMap::new(),
+            unsaved_usage: Table::default(),
         };
         session.read_records();
         Ok(session)
@@ -185,26 +184,32 @@ impl Session {
                 self.damage.push(Damage { record: *key, kind });
             }
         }
-        let foreign = self
-            .records
-            .keys()
-            .filter(|key| self.manifest.revision_of(**key).is_none());
-        self.damage.extend(foreign.map(|key| Damage {
-            record: *key,
-            kind: DamageKind::Foreign,
-        }));
-        self.sort_keys();
+        for (record, _) in self.records.iter() {
+            if self.manifest.revision_of(record).is_none() {
+                self.damage.push(Damage {
+                    record,
+                    kind: DamageKind::Foreign,
+                });
+            }
+        }
     }
 
     /// Oldest first; the name decides between those of one moment.
-    fn sort_keys(&mut self) {
-        self.key_records
-            .sort_by(|a, b| (a.created_at, &a.name, a.id).cmp(&(b.created_at, &b.name, b.id)));
+    fn insert_key(&mut self, record: KeyRecord) {
+        let later = |other: &KeyRecord| {
+            (other.created_at, &other.name, other.id) > (record.created_at, &record.name, record.id)
+        };
+        let at = self
+            .key_records
+            .iter()
+            .position(later)
+            .unwrap_or(self.key_records.len());
+        self.key_records.insert(at, record);
     }
 
     fn read_record(&mut self, key: RecordKey) -> Result<(), DamageKind> {
         let expected = self.manifest.revision_of(key).ok_or(DamageKind::Foreign)?;
-        let bytes = self.records.get(&key).ok_or(DamageKind::Missing)?;
+        let bytes = self.records.get(key).ok_or(DamageKind::Missing)?;
         let revision = Prefix::read(&mut Reader::new(bytes), key.kind)?.revision;
         if revision < expected {
             return Err(DamageKind::RolledBack);
@@ -216,7 +221,7 @@ impl Session {
             Kind::Settings => self.settings = Settings::decode(&self.open_text(key)?)?,
             Kind::Metadata => {
                 let record = KeyRecord::decode(key.id, &self.open_text(key)?)?;
-                self.key_records.push(record);
+                self.insert_key(record);
             }
             Kind::Usage => {
                 let usage = Usage::decode(&self.open_text(key)?)?;
@@ -231,7 +236,7 @@ impl Session {
 
     /// Decrypts a record.
     pub(super) fn open_text(&self, key: RecordKey) -> Result<Zeroizing<Vec<u8>>, FormatError> {
-        let bytes = self.records.get(&key).ok_or(FormatError::Malformed)?;
+        let bytes = self.records.get(key).ok_or(FormatError::Malformed)?;
         let revision = self
             .manifest
             .revision_of(key)
@@ -298,7 +303,7 @@ impl Session {
     }
 
     pub(super) fn record(&self, key: RecordKey) -> Option<&Vec<u8>> {
-        self.records.get(&key)
+        self.records.get(key)
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -312,13 +317,13 @@ impl Session {
 
     /// Usage of a key as stored.
     pub(super) fn stored_usage(&self, id: Id) -> Usage {
-        self.usage.get(&id).cloned().unwrap_or_default()
+        self.usage.get(id).cloned().unwrap_or_default()
     }
 
     /// Usage of a key: what is stored and what is not yet.
     pub(super) fn usage(&self, id: Id) -> Usage {
         let mut usage = self.stored_usage(id);
-        if let Some(unsaved) = self.unsaved_usage.get(&id) {
+        if let Some(unsaved) = self.unsaved_usage.get(id) {
             usage.last_used_at = usage.last_used_at.max(unsaved.last_used_at);
             unsaved.days.iter().for_each(|day| usage.add(day));
         }
@@ -360,12 +365,15 @@ impl Session {
             .filter(|record| record.provider == provider)
         {
             match self.refusal(record, now) {
-                None => usable.push((self.usage(record.id).last_used_at, record.id)),
+                None => {
+                    // Keys never used come first, in the order of creation.
+                    let used = self.usage(record.id).last_used_at;
+                    let at = usable.iter().position(|(other, _)| *other > used);
+                    usable.insert(at.unwrap_or(usable.len()), (used, record.id));
+                }
                 Some(why) => reason = why,
             }
         }
-        // The order of creation decides between keys never used.
-        usable.sort_by_key(|(last_used_at, _)| *last_used_at);
         if usable.is_empty() {
             Err(reason)
         } else {
@@ -427,7 +435,7 @@ impl Session {
         self.manifest = staged.manifest;
         self.manifest_bytes = staged.manifest_bytes;
         for key in &staged.batch.deletes {
-            self.records.remove(key);
+            self.records.remove(*key);
             self.forget(*key);
         }
         for (key, bytes) in staged.batch.puts {
@@ -440,7 +448,6 @@ impl Session {
                 self.damage.push(Damage { record: key, kind });
             }
         }
-        self.sort_keys();
     }
 
     /// Drops what was read from a record before.
@@ -449,7 +456,7 @@ impl Session {
         match key.kind {
             Kind::Metadata => self.key_records.retain(|record| record.id != key.id),
             Kind::Usage => {
-                self.usage.remove(&key.id);
+                self.usage.remove(key.id);
             }
             _ => {}
         }

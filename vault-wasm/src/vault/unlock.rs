@@ -123,7 +123,7 @@ impl<P: Platform> Vault<P> {
         let password = self.normalize(typed)?;
         let new = self.new_password_slot(&password).await?;
         let nonce = random_bytes(self.platform.random())?;
-        self.commit(ticket, Durability::Strict, |session| {
+        self.commit(ticket, Durability::Strict, &|session| {
             let mut changes = Changes::default();
             // Another tab may have been faster.
             if session.record(old.info.key()).is_some() {
@@ -134,7 +134,7 @@ impl<P: Platform> Vault<P> {
                     .put_sealed(new.info.key(), bytes)
                     .delete(old.info.key());
             }
-            Ok((changes, ()))
+            Ok(changes)
         })
         .await
     }

@@ -1,8 +1,6 @@
 //! What keys are used for: counted in memory at once, written behind.
 
-use std::collections::BTreeMap;
-
-use super::{Ticket, Vault, session::Changes};
+use super::{Ticket, Vault, session::Changes, table::Table};
 use crate::{
     error::Error,
     format::{
@@ -18,12 +16,13 @@ impl<P: Platform> Vault<P> {
     pub(crate) fn count_use(&self, ticket: Ticket, id: Id, counts: Day) -> Result<(), Error> {
         let now = self.now();
         self.with_mut(ticket, |session| {
-            let usage = session.unsaved_usage.entry(id).or_default();
+            let mut usage = session.unsaved_usage.remove(id).unwrap_or_default();
             usage.last_used_at = Some(now);
             usage.add(&Day {
                 day: day_of(now),
                 ..counts
             });
+            session.unsaved_usage.insert(id, usage);
             Ok(())
         })
     }
@@ -51,18 +50,18 @@ impl<P: Platform> Vault<P> {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.commit(ticket, Durability::Relaxed, |session| {
+            self.commit(ticket, Durability::Relaxed, &|session| {
                 let mut changes = Changes::default();
-                for (id, unsaved) in &batch {
-                    if session.key_record(*id).is_none() {
+                for (id, unsaved) in batch.iter() {
+                    if session.key_record(id).is_none() {
                         continue;
                     }
-                    let mut usage = session.stored_usage(*id);
+                    let mut usage = session.stored_usage(id);
                     usage.last_used_at = usage.last_used_at.max(unsaved.last_used_at);
                     unsaved.days.iter().for_each(|day| usage.add(day));
-                    changes.put(RecordKey::new(Kind::Usage, *id), usage.encode()?);
+                    changes.put(RecordKey::new(Kind::Usage, id), usage.encode()?);
                 }
-                Ok((changes, ()))
+                Ok(changes)
             })
             .await?;
             self.with_mut(ticket, |session| {
@@ -74,8 +73,8 @@ impl<P: Platform> Vault<P> {
 }
 
 /// Takes what was written out of what waits, leaving what came meanwhile.
-fn subtract(unsaved: &mut BTreeMap<Id, Usage>, written: &BTreeMap<Id, Usage>) {
-    for (id, written) in written {
+fn subtract(unsaved: &mut Table<Id, Usage>, written: &Table<Id, Usage>) {
+    for (id, written) in written.iter() {
         let Some(waiting) = unsaved.get_mut(id) else {
             continue;
         };
