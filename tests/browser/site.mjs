@@ -38,6 +38,9 @@ globalThis.ready = true;
 /** Runs before the real worker script: exposes what a test must see and cannot reach otherwise. */
 const PROBE = `
 globalThis.memories = [];
+globalThis.faults = [];
+self.addEventListener("error", ({ message }) => void faults.push(message));
+self.addEventListener("unhandledrejection", ({ reason }) => void faults.push(String(reason)));
 const Instance = WebAssembly.Instance;
 WebAssembly.Instance = function (module, imports) {
   const instance = new Instance(module, imports);
@@ -70,6 +73,8 @@ const PAGES = {
   "/other": ["text/html", "<!doctype html><title>other</title>"],
   "/harness.js": ["text/javascript", HARNESS],
   "/probe.js": ["text/javascript", PROBE],
+  // Half a minute passes in no time.
+  "/hasty.js": ["text/javascript", `const wait = setTimeout; self.setTimeout = (run, ms) => wait(run, ms / 100); ${PROBE}`],
   "/silent.js": ["text/javascript", "self.onmessage = () => {};"],
   "/broken.js": ["text/javascript", "throw new Error('broken on purpose');"],
 };

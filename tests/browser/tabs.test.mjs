@@ -34,6 +34,16 @@ test("a lone tab finds its vault open after a reload and after coming back", asy
   assert.equal(await open(page, { worker: "shared" }), "unlocked");
 });
 
+test("a shared vault without pages locks", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page, { worker: "shared", workerUrl: "/hasty.js" });
+  const other = await tab(page, "/other");
+  await page.close();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const later = await tab(other);
+  assert.equal(await open(later, { worker: "shared", workerUrl: "/hasty.js" }), "locked");
+});
+
 test("what a reload interrupts is cancelled", async (t) => {
   const page = await newPage(t);
   await openWithKey(page, { worker: "shared" });

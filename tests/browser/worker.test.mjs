@@ -235,13 +235,14 @@ test("after a lock the memory is zero, and the vault opens again in a new one", 
   site.api = () => undefined;
   await page.evaluate(async ([password, path]) => {
     await vault.unlock({ password: String(password) });
-    // One call waits for an answer, another for the password's derivation, while the lock comes.
     void vault.fetch(location.origin + path, { method: "POST", body: "{}" });
     await new Promise((resolve) => setTimeout(resolve, 200));
     await vault.lock();
   }, [PASSWORD, CHAT]);
   const after = await holds(canary);
   assert.deepEqual(after, [{ found: false, dirty: 0 }, { found: false, dirty: 0 }]);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(await worker.evaluate("faults"), [], "what the old instance had begun ends quietly");
   assert.equal(await page.evaluate(async (password) => {
     await vault.unlock({ password });
     return (await vault.keys.list()).length;
@@ -279,6 +280,20 @@ test("an idle vault locks by its clock, also when the machine slept", async (t) 
   assert.deepEqual(await page.evaluate("reasons"), ["idle"]);
   const memories = await worker?.evaluate((text) => /** @type {any} */ (globalThis).holds(text), OPENAI_KEY);
   assert.equal(memories[0].dirty, 0);
+});
+
+test("before an idle vault locks, it warns, and a touch puts it off", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page, { workerUrl: "/hasty.js", autoLockMinutes: 2 });
+  const [worker] = page.workers();
+  const warned = page.evaluate(() => new Promise((resolve) => vault.addEventListener("lockwarning", ({ detail }) => resolve(detail.lockAt - Number(vault.getSnapshot().lockAt)), { once: true })));
+  await worker?.evaluate(() => void Object.assign(globalThis, { skew: 61_000 }));
+  assert.equal(await warned, 0);
+  const before = await page.evaluate(() => vault.getSnapshot().lockAt);
+  await page.evaluate(() => vault.touch());
+  await page.waitForFunction((before) => Number(vault.getSnapshot().lockAt) > Number(before) + 30_000, before);
+  await worker?.evaluate(() => void Object.assign(globalThis, { skew: 61_000 + 121_000 }));
+  await page.waitForFunction(() => vault.state === "locked");
 });
 
 test("a worker that dies is worker_failed, and the next open starts another", async (t) => {

@@ -90,6 +90,39 @@ export interface KeyChanges {
   dailyCapUsd?: number | null;
 }
 
+/** What a test of a key found out. */
+export interface KeyTest {
+  readonly verdict: Exclude<KeyStatus, "unknown">;
+  /** From the relay to the provider and back, in milliseconds. */
+  readonly latencyMs: number;
+  /** In words, where there is more to say. */
+  readonly detail?: string | null;
+  /** Models the key can use, where the provider tells. */
+  readonly models?: readonly string[] | null;
+  /** What is left, in US dollars, where the provider tells. */
+  readonly credit?: number | null;
+}
+
+/** What became of the lines of an `.env` file. */
+export interface EnvImport {
+  readonly added: readonly KeyInfo[];
+  /** Lines that look like keys and were not taken; counted from 1. */
+  readonly skipped: readonly { readonly line: number; readonly reason: string }[];
+}
+
+/** A passkey that opens the vault. Times are milliseconds since the epoch. */
+export interface PasskeyInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: number;
+}
+
+/** What a change of the vault key does with the passkeys: one tap each, or none and they are gone. */
+export interface RekeyOptions {
+  /** Default `"drop"`. */
+  passkeys?: "keep" | "drop";
+}
+
 /** How to open the vault. */
 export type Unlock =
   | { password: SecretInput }

@@ -34,11 +34,10 @@ export class PortLink implements Link {
     this.#appToken = appToken;
     this.#release = release;
     port.onmessage = ({ data }) => this.#receive(data);
-    if (workerLife !== null) {
-      // The worker holds this lock while it lives.
-      const died = () => this.#end({ code: "worker_failed", message: "The vault's worker is gone." });
-      navigator.locks.request(workerLife, died).catch(died);
-    }
+    const died = () => this.#end({ code: "worker_failed", message: "The vault's worker is gone." });
+    // Newer browsers tell of the other end's death; the lock, which the worker holds while it lives, does in all.
+    port.addEventListener("close", died);
+    if (workerLife !== null) navigator.locks.request(workerLife, died).catch(died);
   }
 
   listen(events: LinkEvents): void {

@@ -35,7 +35,7 @@ export class Port {
     this.#granted = granted;
     this.#capability = "use";
     port.onmessage = ({ data }) => this.#receive(data);
-    port.onmessageerror = () => undefined;
+    port.addEventListener("close", () => this.close());
     port.start();
   }
 
