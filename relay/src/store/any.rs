@@ -1,4 +1,4 @@
-//! The store an instance was configured with.
+//! The store an instance was configured with, and what it does while Redis is away.
 
 use std::time::Duration;
 
@@ -10,27 +10,74 @@ use super::{
 
 /// One of the stores. An enum and no trait object: the in-process store answers without an
 /// allocation and without a task switch.
+///
+/// While Redis is away, nonces and plain rates are kept by the instance itself: what they guard
+/// goes on, and is guarded per instance. Everything else fails; what to do then depends on what is
+/// at stake, which the caller knows.
 pub enum AnyStore {
     /// State of this process alone.
     Local(LocalStore),
-    /// State shared through Redis. Boxed for its size.
-    Redis(Box<RedisStore>),
+    /// State shared through Redis.
+    Redis(Box<Shared>),
+}
+
+/// Redis, and what stands in for it.
+pub struct Shared {
+    redis: RedisStore,
+    own: LocalStore,
 }
 
 macro_rules! on_either {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
             Self::Local($store) => $call,
-            Self::Redis($store) => $call,
+            Self::Redis(shared) => {
+                let $store = &shared.redis;
+                $call
+            }
         }
     };
 }
 
+impl From<LocalStore> for AnyStore {
+    fn from(store: LocalStore) -> Self {
+        Self::Local(store)
+    }
+}
+
+impl From<RedisStore> for AnyStore {
+    fn from(redis: RedisStore) -> Self {
+        Self::Redis(Box::new(Shared { redis, own: LocalStore::default() }))
+    }
+}
+
 impl AnyStore {
+    /// What this instance keeps by itself: all of it, or what stands in for Redis.
+    #[must_use]
+    pub fn own(&self) -> &LocalStore {
+        match self {
+            Self::Local(store) => store,
+            Self::Redis(shared) => &shared.own,
+        }
+    }
+
     /// True when other instances see the same state.
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         matches!(self, Self::Redis(_))
+    }
+
+    /// Waits for the first attempt to connect to end, well or not: about a second at most.
+    pub async fn first_attempt(&self) {
+        if let Self::Redis(shared) = self {
+            shared.redis.first_attempt().await;
+        }
+    }
+
+    /// How long a reservation lives without a heartbeat.
+    #[must_use]
+    pub fn reservation_ttl(&self) -> Duration {
+        on_either!(self, store => store.reservation_ttl())
     }
 }
 
@@ -52,7 +99,13 @@ impl Store for AnyStore {
         bucket: CallerId,
         rate: Rate,
     ) -> Result<Result<Standing, Duration>, StoreError> {
-        on_either!(self, store => store.take(bucket, rate).await)
+        let Self::Redis(shared) = self else { return self.own().take(bucket, rate).await };
+        // Taken here, too: a storm that begins with Redis does not start anew when it goes.
+        let own = shared.own.take(bucket, rate).await;
+        match shared.redis.take(bucket, rate).await {
+            Ok(taken) => Ok(taken),
+            Err(_) => own,
+        }
     }
 
     async fn peek(
@@ -60,7 +113,11 @@ impl Store for AnyStore {
         bucket: CallerId,
         rate: Rate,
     ) -> Result<Result<Standing, Duration>, StoreError> {
-        on_either!(self, store => store.peek(bucket, rate).await)
+        let Self::Redis(shared) = self else { return self.own().peek(bucket, rate).await };
+        match shared.redis.peek(bucket, rate).await {
+            Ok(standing) => Ok(standing),
+            Err(_) => shared.own.peek(bucket, rate).await,
+        }
     }
 
     async fn state(&self, caller: CallerId) -> Result<CallerState, StoreError> {
@@ -72,7 +129,11 @@ impl Store for AnyStore {
     }
 
     async fn remember(&self, nonce: &[u8], ttl: Duration) -> Result<bool, StoreError> {
-        on_either!(self, store => store.remember(nonce, ttl).await)
+        let Self::Redis(shared) = self else { return self.own().remember(nonce, ttl).await };
+        match shared.redis.remember(nonce, ttl).await {
+            Ok(fresh) => Ok(fresh),
+            Err(_) => shared.own.remember(nonce, ttl).await,
+        }
     }
 
     async fn put_lease(
@@ -100,5 +161,11 @@ impl Store for AnyStore {
 
     fn now(&self) -> Micros {
         on_either!(self, store => store.now())
+    }
+}
+
+impl std::fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_shared() { "Redis" } else { "Local" })
     }
 }

@@ -1,5 +1,9 @@
 //! What can go wrong with shared state.
 
+use keyferry_protocol::ErrorCode;
+
+use crate::error::ApiError;
+
 /// Shared state could not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("shared state unavailable: {reason}")]
@@ -32,5 +36,16 @@ impl StoreError {
             outcome: Outcome::Unknown,
             reason,
         }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(_: StoreError) -> Self {
+        // A store that is being restarted or failed over is usually back by then.
+        Self::new(
+            ErrorCode::StoreUnavailable,
+            "shared state cannot be reached, and this request is not served without it",
+        )
+        .retry_after(2)
     }
 }

@@ -28,7 +28,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use admission::{Account, Admission, Admitted, Decision, LeaseBudget, Refusal, Reserve};
-pub use any::AnyStore;
+pub use any::{AnyStore, Shared};
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use error::{Outcome, StoreError};
 pub use gcra::{Rate, Standing};
@@ -39,12 +39,9 @@ pub use redis::{RedisSettings, RedisStore, Time};
 pub use settlement::{Held, Settled, Settlement};
 pub use usage::{OTHER, RETENTION_DAYS, Row, Use};
 
-/// How long a reservation lives without a heartbeat. Three missed heartbeats of
-/// [`HEARTBEAT`] mean its instance is gone or cut off.
+/// How long a reservation lives without a heartbeat. There are three in that time: when all are
+/// missed, its instance is gone or cut off.
 pub const RESERVATION_TTL: Duration = Duration::from_secs(90);
-
-/// Time between two heartbeats.
-pub const HEARTBEAT: Duration = Duration::from_secs(25);
 
 /// How long the limits of a caller are kept after its last call: longer than any rate's period and
 /// than any day.

@@ -43,6 +43,14 @@ impl RedisServer {
         command(self.port, parts).unwrap()
     }
 
+    /// Sends one command and does not wait for its reply.
+    pub(crate) fn send(&self, parts: &[&str]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(encode(parts).as_bytes()).unwrap();
+        // Closed before it was read, the command would be lost.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
     /// Freezes the process: connections stay open and nothing is answered.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
@@ -187,14 +195,18 @@ fn wait_until_up(port: u16, child: &mut Child) -> bool {
 fn command(port: u16, parts: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut request = format!("*{}\r\n", parts.len());
-    for part in parts {
-        request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
-    }
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(encode(parts).as_bytes())?;
     stream.write_all(b"*1\r\n$4\r\nQUIT\r\n")?;
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply)?;
     let reply = String::from_utf8_lossy(&reply).into_owned();
     Ok(reply.strip_suffix("+OK\r\n").unwrap_or(&reply).to_owned())
+}
+
+fn encode(parts: &[&str]) -> String {
+    let mut request = format!("*{}\r\n", parts.len());
+    for part in parts {
+        request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+    }
+    request
 }

@@ -1,5 +1,6 @@
 //! What every store must do. Each implementation runs all of it: `store_conformance!` makes one
 //! test per behaviour from a function that opens a fresh store.
+#![allow(dead_code)] // tests of faults use the builders only
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

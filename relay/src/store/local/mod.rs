@@ -75,6 +75,10 @@ impl LocalStore {
         self
     }
 
+    pub(super) fn reservation_ttl(&self) -> Duration {
+        self.reservation_ttl
+    }
+
     /// When a reservation touched at `now` ends by itself.
     fn deadline(&self, now: Micros) -> Micros {
         now.saturating_add(micros(self.reservation_ttl))

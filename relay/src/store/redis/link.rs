@@ -14,7 +14,7 @@ use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -74,6 +74,8 @@ struct Shared {
     began: Instant,
     answered: AtomicU64,
     wake: Notify,
+    /// Closed after the first attempt to connect.
+    attempted: Semaphore,
 }
 
 const REASONS: [&str; 4] = ["", "connection", "timeout", "refused"];
@@ -82,24 +84,33 @@ const TIMEOUT: usize = 2;
 const REFUSED: usize = 3;
 
 impl Link {
-    /// Tries to connect once, and goes on trying in the background.
-    pub(super) async fn start(target: Target) -> Self {
+    /// Connects in the background. `None` outside a runtime.
+    pub(super) fn start(target: Target) -> Option<Self> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
         let shared = Arc::new(Shared {
             target,
             connection: ArcSwapOption::empty(),
             trouble: AtomicUsize::new(CONNECTION),
-            paused: std::iter::repeat_with(AtomicU64::default)
-                .take(ZONES)
-                .collect(),
+            paused: std::iter::repeat_with(AtomicU64::default).take(ZONES).collect(),
             failing: Mutex::default(),
             began: Instant::now(),
             answered: AtomicU64::new(0),
             wake: Notify::new(),
+            attempted: Semaphore::new(0),
         });
-        shared.reconnect().await;
         let watched = Arc::clone(&shared);
-        let watcher = tokio::spawn(async move { watched.watch().await });
-        Self { shared, watcher }
+        let watcher = runtime.spawn(async move {
+            watched.reconnect().await;
+            watched.attempted.close();
+            watched.watch().await;
+        });
+        Some(Self { shared, watcher })
+    }
+
+    /// Waits for the end of the first attempt.
+    pub(super) async fn first_attempt(&self) {
+        // It never hands out a permit; waiting ends when it is closed.
+        let _ = self.shared.attempted.acquire().await;
     }
 
     /// Runs `command`, whose first key is `key`.

@@ -45,18 +45,19 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects, or goes on trying in the background when that fails.
+    /// Connects in the background, for as long as it takes. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     /// A URL that cannot be read; the text says what is expected and repeats nothing.
-    pub async fn connect(settings: RedisSettings<'_>, time: Time) -> Result<Self, &'static str> {
+    pub fn open(settings: RedisSettings<'_>, time: Time) -> Result<Self, &'static str> {
         let target = Target::new(settings.urls, settings.cluster)?;
-        Ok(Self {
-            link: Link::start(target).await,
-            scripts: Scripts::new(),
-            time,
-            reservation_ttl: RESERVATION_TTL,
-        })
+        let link = Link::start(target).ok_or("can only be used inside a runtime")?;
+        Ok(Self { link, scripts: Scripts::new(), time, reservation_ttl: RESERVATION_TTL })
+    }
+
+    /// Waits for the first attempt to connect to end, well or not: about a second at most.
+    pub async fn first_attempt(&self) {
+        self.link.first_attempt().await;
     }
 
     /// Reservations live for `ttl` without a heartbeat instead of [`RESERVATION_TTL`].
@@ -64,6 +65,10 @@ impl RedisStore {
     pub fn with_reservation_ttl(mut self, ttl: Duration) -> Self {
         self.reservation_ttl = ttl;
         self
+    }
+
+    pub(super) fn reservation_ttl(&self) -> Duration {
+        self.reservation_ttl
     }
 
     /// What scripts get as time: nothing, so that they ask the server, or the given one.

@@ -1,0 +1,137 @@
+//! From a request that is about to be sent to the meter that goes with it.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use http::{HeaderMap, Method};
+use keyferry_protocol::catalogue::{StreamUsage, Unified};
+use keyferry_protocol::usage::{apply, ask_for_usage};
+use keyferry_protocol::{Payer, Provider, header as names};
+
+use super::meter::Meter;
+use super::quote::{Quote, Size, measure};
+use super::routes::address_of;
+use crate::auth::Identity;
+use crate::edge::Context;
+use crate::error::ApiError;
+use crate::limits::{Ask, Caller, Who};
+use crate::secret::Secret;
+use crate::state::{Live, Relay};
+
+/// Who makes a call, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Metering<'a> {
+    pub(crate) relay: &'a Relay,
+    pub(crate) context: &'a Context,
+    pub(crate) identity: &'a Identity,
+    pub(crate) headers: &'a HeaderMap,
+    /// The user's key, when the request brought one.
+    pub(crate) key: Option<&'a Secret>,
+}
+
+/// A call as far as its cost is concerned.
+#[derive(Clone, Copy)]
+pub(crate) struct Costing<'a> {
+    pub(crate) provider: &'a Provider,
+    pub(crate) method: &'a Method,
+    /// At the provider.
+    pub(crate) path: &'a str,
+    /// The models it may run; empty when it runs none; `None` when it does not say.
+    pub(crate) models: Option<&'a [&'a str]>,
+    /// The body, when it is here in full.
+    pub(crate) body: Option<&'a [u8]>,
+    /// The body is JSON.
+    pub(crate) is_json: bool,
+}
+
+impl Metering<'_> {
+    fn live(&self) -> &Live {
+        &self.context.live
+    }
+
+    fn caller(&self, payer: Payer) -> Caller {
+        let who = Who {
+            subject: self.identity.caller_id(),
+            plan: self.identity.plan(),
+            key: self.key,
+            address: address_of(self.context, self.headers),
+        };
+        self.relay.limits().caller(&who, payer)
+    }
+
+    /// Whether the cost of a call has to be known before it is made, so that its model and its
+    /// body must be.
+    pub(crate) fn is_guarded(&self, payer: Payer) -> bool {
+        let live = self.live();
+        self.relay.limits().is_guarded(&live.policy, self.identity.plan(), payer)
+    }
+
+    /// Asks for admission.
+    ///
+    /// # Errors
+    /// 429, 402 or 503 as docs/limits.md lists them.
+    pub(crate) async fn begin(
+        &self,
+        payer: Payer,
+        costing: &Costing<'_>,
+    ) -> Result<Meter, ApiError> {
+        let live = self.live();
+        let quote = self.quote(payer, costing);
+        let caller = self.caller(payer);
+        let ask = Ask {
+            caller: &caller,
+            provider: &costing.provider.id,
+            payer,
+            model: costing.models.and_then(|models| models.first()).copied().unwrap_or_default(),
+            estimate: quote.estimate(),
+            lease: None,
+        };
+        let ticket = self
+            .relay
+            .limits()
+            .admit(&live.policy, &ask)
+            .await
+            .map_err(|denied| ApiError::from(denied).provider(&costing.provider.id))?;
+        // A list that anyone may read proves no key.
+        let proves =
+            costing.method != Method::GET || costing.path == &*costing.provider.check.path;
+        Ok(Meter::new(ticket, quote, proves, Arc::clone(self.relay.metrics())))
+    }
+
+    fn quote(&self, payer: Payer, costing: &Costing<'_>) -> Quote {
+        let live = self.live();
+        let size = match costing.body {
+            Some(body) if self.is_guarded(payer) => measure(costing.path, costing.is_json, body),
+            body => Size::rough(body.map_or(0, |body| body.len() as u64)),
+        };
+        let price = |model: &&str| {
+            let catalogue = live.providers.catalogue();
+            Quote::new(&live.prices, catalogue, &costing.provider.id, model, size)
+        };
+        match costing.models {
+            None => Quote { size, price: None, free: false },
+            Some(models) => {
+                models.iter().map(price).reduce(Quote::dearest).unwrap_or(Quote::FREE)
+            }
+        }
+    }
+}
+
+/// The body changed so that its streamed answer reports its usage; `None` when it need not be.
+pub(crate) fn asking_for_usage(provider: &Provider, path: &str, body: &[u8]) -> Option<Bytes> {
+    let can_be_asked = provider.stream_usage == StreamUsage::OnRequest
+        && path == provider.unified_path(Unified::Chat)
+        // Reading a large body twice costs more than looking for a word in it.
+        && memchr::memmem::find(body, b"\"stream\"").is_some();
+    if !can_be_asked {
+        return None;
+    }
+    // What cannot be read is left to the provider to refuse.
+    let edit = ask_for_usage(body).ok().flatten()?;
+    Some(apply(body, &[edit]).into())
+}
+
+/// Whether the client wants to see the usage chunk that was asked for here.
+pub(crate) fn wants_usage(headers: &HeaderMap) -> bool {
+    headers.get(names::USAGE).is_some_and(|value| value == "1")
+}
