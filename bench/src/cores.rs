@@ -60,3 +60,12 @@ pub(crate) fn pinned(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Comma
         .arg(program.as_ref());
     command
 }
+
+/// Keeps the calling thread from ever sleeping. Waking another core costs the sender more than
+/// the sending, and only on one machine: what is under test would be charged for how idle the
+/// load generator happens to be, and the slower it is the more.
+pub(crate) async fn stay_awake() {
+    loop {
+        tokio::task::yield_now().await;
+    }
+}

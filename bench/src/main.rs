@@ -1,7 +1,7 @@
 //! Measures Keyferry's relay: see docs/performance.md for what the figures mean.
 //!
 //! ```text
-//! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]…
+//! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]… [--scenario SECTION]…
 //! keyferry-bench upstream
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
@@ -42,13 +42,14 @@ fn run() -> Result<()> {
     let mut command = None;
     let (mut relay, mut folder, mut rounds) = (None, None, None);
     let (mut quick, mut json, mut peers) = (false, false, false);
-    let mut only = Vec::new();
+    let (mut only, mut scenarios) = (Vec::new(), Vec::new());
     while let Some(arg) = args.next()? {
         match arg {
             Long("relay") => relay = Some(args.value()?.into()),
             Long("folder") => folder = Some(args.value()?.into()),
             Long("rounds") => rounds = Some(args.value()?.parse()?),
             Long("only") => only.push(args.value()?.string()?),
+            Long("scenario") => scenarios.push(args.value()?.string()?),
             Long("quick") => quick = true,
             Long("json") => json = true,
             Long("peers") => peers = true,
@@ -71,15 +72,14 @@ fn run() -> Result<()> {
                 peers,
                 rounds,
                 only,
+                scenarios,
             }),
         ),
-        Some("upstream") => {
-            let upstream = upstream::Upstream::start(cores::Cores::plan()?.upstream)?;
+        Some("upstream") => local.block_on(&runtime, async {
+            let upstream = upstream::Upstream::here()?;
             println!("ready http://{}", upstream.address);
-            // It serves until whoever started it closes its standard input, or ends.
-            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
-            Ok(())
-        }
+            std::future::pending().await
+        }),
         _ => bail!("say what to measure: relay, or upstream for the stand-in alone"),
     }
 }

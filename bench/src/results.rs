@@ -110,6 +110,11 @@ impl Results {
         rows
     }
 
+    /// Whether nothing was measured for `section`.
+    pub(crate) fn is_empty(&self, section: &Section) -> bool {
+        !self.cells.iter().any(|cell| cell.section == section.id)
+    }
+
     /// `section` as a table for a terminal.
     pub(crate) fn table(&self, section: &Section) -> String {
         let mut lines = vec![

@@ -4,12 +4,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::net::TcpListener;
 
-use crate::cores::pin_this_thread;
+use crate::cores::{Cores, pin_this_thread, stay_awake};
 use crate::payload::{ANSWER, Ask, KEY, STREAM_END, event};
 use crate::wire::{Wire, header};
 
@@ -38,7 +37,7 @@ struct Seen {
     altered: AtomicU64,
 }
 
-/// A running stand-in, in a thread of its own for as long as this process lives.
+/// A running stand-in, for as long as this process lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -46,21 +45,40 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Starts one on a free port of the loopback address, kept on `core`.
-    pub(crate) fn start(core: usize) -> Result<Self> {
-        let seen = Arc::new(Seen::default());
-        let (tell, told) = mpsc::channel();
-        let own = Arc::clone(&seen);
+    /// Starts one where `cores` has it: in this thread when it shares a core with the load
+    /// generator, where a second thread would add a switch to each request.
+    pub(crate) fn start(cores: &Cores) -> Result<Self> {
+        if cores.upstream == cores.generator {
+            return Self::here();
+        }
+        let (own, listener) = Self::bind()?;
+        let (core, seen) = (cores.upstream, Arc::clone(&own.seen));
         std::thread::Builder::new()
             .name("upstream".to_owned())
             .spawn(move || {
-                let ran = pin_this_thread(core).and_then(|()| run(&tell, &own));
-                if let Err(error) = ran {
+                if let Err(error) = pin_this_thread(core).and_then(|()| run(listener, seen)) {
                     eprintln!("the stand-in upstream stopped: {error:#}");
                 }
             })?;
-        let address = told.recv().context("the stand-in upstream did not start")?;
-        Ok(Self { address, seen })
+        Ok(own)
+    }
+
+    /// Starts one in this thread's runtime.
+    pub(crate) fn here() -> Result<Self> {
+        let (own, listener) = Self::bind()?;
+        let listener = TcpListener::from_std(listener)?;
+        tokio::task::spawn_local(accept(listener, Arc::clone(&own.seen)));
+        Ok(own)
+    }
+
+    fn bind() -> Result<(Self, std::net::TcpListener)> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let own = Self {
+            address: listener.local_addr()?,
+            seen: Arc::default(),
+        };
+        Ok((own, listener))
     }
 
     /// How many requests so far carried a body that the generator did not send.
@@ -69,24 +87,26 @@ impl Upstream {
     }
 }
 
-fn run(tell: &mpsc::Sender<SocketAddr>, seen: &Arc<Seen>) -> Result<()> {
+fn run(listener: std::net::TcpListener, seen: Arc<Seen>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        tell.send(listener.local_addr()?)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            let seen = Arc::clone(seen);
-            tokio::task::spawn_local(async move {
-                // A relay that drops its connection has been asked to: not an error here.
-                let _ = serve(Wire::new(stream)?, &seen).await;
-                anyhow::Ok(())
-            });
-        }
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        tokio::task::spawn_local(stay_awake());
+        accept(TcpListener::from_std(listener)?, seen).await
     })
+}
+
+async fn accept(listener: TcpListener, seen: Arc<Seen>) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let seen = Arc::clone(&seen);
+        tokio::task::spawn_local(async move {
+            // A relay that drops its connection has been asked to: not an error here.
+            let _ = serve(Wire::new(stream)?, &seen).await;
+            anyhow::Ok(())
+        });
+    }
 }
 
 async fn serve(mut wire: Wire, seen: &Seen) -> Result<()> {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::cores::{Cores, pin_this_thread};
+use crate::cores::{Cores, pin_this_thread, stay_awake};
 use crate::process::raise_file_limit;
 use crate::redis::Redis;
 use crate::results::Results;
@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) rounds: Option<usize>,
     /// Names of the rows to measure; all when empty.
     pub(crate) only: Vec<String>,
+    /// Ids of the sections to measure; all when empty.
+    pub(crate) scenarios: Vec<String>,
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
@@ -74,7 +76,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     } else {
         None
     };
-    let upstream = Upstream::start(cores.upstream)?;
+    let upstream = Upstream::start(&cores)?;
+    tokio::task::spawn_local(stay_awake());
     let setting = Setting {
         cores,
         upstream: upstream.address,
@@ -105,6 +108,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     for round in 1..=extent.rounds {
         eprintln!("▸ round {round} of {}", extent.rounds);
         for scenario in Scenario::ALL {
+            let id = scenario.section().id;
+            if !options.scenarios.is_empty() && !options.scenarios.iter().any(|name| name == id) {
+                continue;
+            }
             for subject in &subjects {
                 run.measure(scenario, subject).await.with_context(|| {
                     format!("{}: {}", subject.kind.name(), scenario.section().title)
@@ -122,6 +129,9 @@ fn report(run: &Run, subjects: &[Subject], options: &Options) -> Result<()> {
         run.setting.cores.describe()
     );
     for section in sections::ALL {
+        if run.results.is_empty(section) {
+            continue;
+        }
         text.push_str(&run.results.table(section));
         text.push('\n');
     }
