@@ -76,18 +76,3 @@ export class VaultError extends Error {
     return new VaultError(failure.code, failure.message, failure);
   }
 }
-
-const known: ReadonlySet<unknown> = new Set(ERROR_CODES);
-
-/**
- * Makes a {@link Failure} of anything thrown. What is not one of ours says
- * nothing about its cause: a stray exception's text could quote its input.
- */
-export function toFailure(thrown: unknown): Failure {
-  const { code, message, field, detail } = (thrown ?? {}) as Partial<Failure>;
-  if (!known.has(code)) return { code: "worker_failed", message: "The vault stopped unexpectedly." };
-  const failure: Failure = { code: code as ErrorCode, message: String(message) };
-  if (field !== undefined) failure.field = field;
-  if (detail !== undefined) failure.detail = detail;
-  return failure;
-}

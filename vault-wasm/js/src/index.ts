@@ -34,4 +34,6 @@ export function openVault(options: OpenOptions): Promise<Vault> {
 
 export { ERROR_CODES, VaultError, type ErrorCode } from "./errors.js";
 export type { Vault } from "./client/vault.js";
+export type { VaultUi } from "./frame/ui.js";
+export type { View } from "./frame/protocol.js";
 export type * from "./types.js";

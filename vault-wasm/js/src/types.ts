@@ -154,9 +154,13 @@ export interface OpenOptions {
   relay: string | URL;
   /** Which vault of this origin. Default `"default"`. */
   name?: string;
-  /** Where the vault runs. Only the page's own origin so far. */
-  mode?: "page";
-  /** Minutes without use before the vault locks, 1–1440. Default 30; a stored setting wins. */
+  /**
+   * Where the vault runs: in a frame on the relay's vault origin, out of the
+   * app's reach, or in a worker on the page's own origin. Default: in the
+   * frame when the relay's well-known document names a vault origin.
+   */
+  mode?: "frame" | "page";
+  /** Minutes without use before the vault locks, 1–1440 (in the frame at most 30). Default 30; a stored setting wins. */
   autoLockMinutes?: number;
   /** The app's own bearer token for the relay. Asked for each request, and once more when the relay says it expired. */
   appToken?: () => Promise<string> | string;

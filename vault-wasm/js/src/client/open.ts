@@ -1,5 +1,8 @@
 import { VaultError } from "../errors.js";
 import type { OpenOptions } from "../types.js";
+import { vaultOriginOf } from "../frame/discover.js";
+import { FrameLink } from "../frame/link.js";
+import { FrameUi } from "../frame/ui.js";
 import { connect, type Assets } from "./connect.js";
 import { Vault } from "./vault.js";
 
@@ -23,7 +26,7 @@ export async function openWith(options: OpenOptions, assets: Assets): Promise<Va
     if (existing.relay === relay) return existing.vault;
     throw new VaultError("relay_changed", "This vault is open for another relay.", { field: "relay" });
   }
-  const vault = connect(name, relay, options, assets).then((link) => new Vault(link, forget));
+  const vault = reach(name, relay, options, assets, () => forget());
   const opened: Opened = { relay, vault };
   const forget = () => {
     if (open.get(name) === opened) open.delete(name);
@@ -31,6 +34,26 @@ export async function openWith(options: OpenOptions, assets: Assets): Promise<Va
   open.set(name, opened);
   vault.catch(forget);
   return vault;
+}
+
+/** In the vault's frame where the relay serves one and the app does not say otherwise, else on this origin. */
+async function reach(name: string, relay: string, options: OpenOptions, assets: Assets, forget: () => void): Promise<Vault> {
+  const { mode, port } = options;
+  const named = mode === "page" || port ? null : await vaultOriginOf(relay);
+  const origin = named === location.origin ? null : named;
+  if (origin === null) {
+    if (mode === "frame") throw new VaultError("bad_argument", "This relay names no vault origin.", { field: "mode" });
+    return new Vault(await connect(name, relay, options, assets), forget);
+  }
+  const ui = new FrameUi(origin, name);
+  const use = await ui.connect(options.autoLockMinutes);
+  try {
+    const link = await connect(name, relay, { ...options, port: use, capability: "use" }, assets);
+    return new Vault(new FrameLink(link, relay, origin, () => ui.close()), forget, ui);
+  } catch (thrown) {
+    ui.close();
+    throw thrown;
+  }
 }
 
 function relayUrl(relay: string | URL): string {

@@ -1,6 +1,8 @@
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { KeyInfo, NewKey, Provider, SecretInput, Snapshot, Unlock, VaultEvents, VaultState } from "../types.js";
 import type { Refusal, VaultEventType } from "../wire.js";
+import { PageUi } from "../frame/page-ui.js";
+import type { VaultUi } from "../frame/ui.js";
 import { vaultFetch } from "./fetch.js";
 import { interceptFetch } from "./intercept.js";
 import type { Link } from "./link.js";
@@ -29,9 +31,13 @@ export class Vault extends EventTarget {
     remove: async (id: string): Promise<void> => void (await this.#call("keysRemove", { id })),
   };
 
+  /** The vault's own dialogs: create, unlock, keys, settings. */
+  readonly ui: VaultUi;
+
   /** @internal */
-  constructor(link: Link, closed: () => void) {
+  constructor(link: Link, closed: () => void, ui?: VaultUi) {
     super();
+    this.ui = ui ?? new PageUi(this);
     this.#link = link;
     this.#closed = closed;
     this.#snapshot = link.snapshot;
@@ -147,6 +153,8 @@ export class Vault extends EventTarget {
 
   /** Asks the browser to keep the vault when space runs out, or only whether it will. */
   async #askPersisted(insist: boolean): Promise<void> {
+    // The frame asks for its own origin; this page's storage is not the vault's.
+    if (this.ui.where === "frame") return;
     const storage = globalThis.navigator?.storage;
     const answer = await (insist ? storage?.persist?.() : storage?.persisted?.())?.catch(() => null);
     if (answer === undefined || answer === this.#persisted) return;

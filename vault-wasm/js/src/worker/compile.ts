@@ -1,5 +1,5 @@
 import { wasmIntegrity } from "./glue.js";
-import { VaultError } from "../errors.js";
+import type { Failure } from "../errors.js";
 
 /**
  * Compiles the vault from its URL or bytes. The digest this worker was built
@@ -14,6 +14,6 @@ export async function compile(wasm: string | ArrayBuffer): Promise<WebAssembly.M
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new VaultError("worker_failed", `keyferry.wasm could not be loaded: ${reason}`);
+    throw { code: "worker_failed", message: `keyferry.wasm could not be loaded: ${reason}` } satisfies Failure;
   }
 }

@@ -1,10 +1,11 @@
 import type { VaultConfig, WasmVault } from "./glue.js";
-import { VaultError, toFailure, type Failure } from "../errors.js";
+import type { Failure } from "../errors.js";
 import { PROTOCOL_VERSION, scopeOf, type Gossip, type Hello, type ToPage, type VaultEventType } from "../wire.js";
 import type { Snapshot } from "../types.js";
 import { compile } from "./compile.js";
+import { FAULT, LOCKED, toFailure } from "./failure.js";
 import type { Port } from "./port.js";
-import { LOCKED, Session } from "./session.js";
+import { Session } from "./session.js";
 
 /** A shared worker without pages keeps the vault open for a reload, not longer. */
 const ALONE_MS = 30_000;
@@ -139,7 +140,7 @@ export class Host {
   #open(): Promise<Session> {
     if (this.#opening) return this.#opening;
     const config = this.#config;
-    if (!config) return Promise.reject(new VaultError("worker_failed", "The vault was not configured."));
+    if (!config) return Promise.reject(FAULT);
     const opening = this.#openSession(config, () => this.#opening === opening);
     this.#opening = opening;
     opening.catch(() => {
@@ -201,7 +202,7 @@ export class Host {
       // A trapped instance may not even lock; its memory is wiped all the same.
     }
     const wasUnlocked = this.#snapshot?.state === "unlocked";
-    void this.#drop({ code: "worker_failed", message: "The vault stopped unexpectedly." });
+    void this.#drop(FAULT);
     if (!wasUnlocked || this.#snapshot?.state !== "unlocked") return;
     this.#tell({ ...this.#snapshot, state: "locked", lockAt: null, warnAt: null });
     this.#toAll({ t: "event", type: "lock", detail: { reason: "fault" } });

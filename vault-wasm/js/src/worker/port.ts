@@ -1,7 +1,8 @@
-import { toFailure, type Failure } from "../errors.js";
+import type { Failure } from "../errors.js";
 import { allows, ruleOf, type OpArgs, type OpName } from "../ops.js";
 import type { Capability, Hello, ToPage, ToWorker, WireRequest } from "../wire.js";
 import { PROTOCOL_VERSION } from "../wire.js";
+import { toFailure } from "./failure.js";
 import type { Host } from "./host.js";
 import { pumpChunks, type Pump } from "./pump.js";
 

@@ -1,10 +1,9 @@
 import { createGlue, type Glue, type VaultConfig, type WasmVault } from "./glue.js";
 import type { Failure } from "../errors.js";
+import { LOCKED } from "./failure.js";
 
 /** Calls in flight at a lock get this long to settle before their memory goes. */
 const SETTLE_MS = 2_000;
-
-export const LOCKED: Failure = { code: "locked", message: "The vault is locked." };
 
 /**
  * One WASM instance, from opening to the zeroing of its memory. A lock ends
