@@ -129,10 +129,10 @@ pub fn suggest<'c>(catalogue: &'c Catalogue, key: &str) -> Vec<(&'c Provider, Fi
     let longest = found.iter().map(|(length, ..)| *length).max().unwrap_or(0);
     // `sk-ant-…` also begins with OpenAI's `sk-`: only the longest prefix counts.
     found.retain(|(length, ..)| *length == longest);
-    found.sort_by_key(|found| core::cmp::Reverse(found.1));
-    found
+    [Fit::Exact, Fit::Prefix]
         .into_iter()
-        .map(|(_, fit, provider)| (provider, fit))
+        .flat_map(|fit| found.iter().filter(move |found| found.1 == fit))
+        .map(|&(_, fit, provider)| (provider, fit))
         .collect()
 }
 

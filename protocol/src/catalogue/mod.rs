@@ -4,15 +4,21 @@
 //! rows of the same type. Figures come from the providers' public documentation.
 
 mod builtin;
+#[cfg(feature = "relay")]
 mod endpoint;
 mod row;
+#[cfg(feature = "relay")]
+mod rule;
 mod verdict;
 
+#[cfg(feature = "relay")]
 pub use endpoint::{Access, Endpoint, Methods};
 pub use row::{
     Auth, Charset, Check, CheckBody, KeyShape, List, Provider, StreamUsage, Text, Unified,
 };
-pub use verdict::{KeyRule, Verdict};
+#[cfg(feature = "relay")]
+pub use rule::KeyRule;
+pub use verdict::Verdict;
 
 /// Whether `id` may name a provider: `^[a-z][a-z0-9-]{0,31}$`.
 #[must_use]

@@ -1,5 +1,6 @@
 //! A row: what there is to know of one provider.
 
+#[cfg(feature = "relay")]
 use super::{Endpoint, KeyRule, Methods};
 use std::borrow::Cow;
 
@@ -202,10 +203,13 @@ pub struct Provider {
     /// Where a person makes a key.
     pub key_page: Text,
     /// What its refusals mean; the first rule that fits counts, see [`Provider::verdict`].
+    #[cfg(feature = "relay")]
     pub key_rules: List<KeyRule>,
     /// Endpoints never relayed, whatever `allow` says.
+    #[cfg(feature = "relay")]
     pub deny: List<Endpoint>,
     /// Endpoints relayed.
+    #[cfg(feature = "relay")]
     pub allow: List<Endpoint>,
     /// The unified routes it serves.
     pub unified: List<Unified>,
@@ -243,8 +247,11 @@ impl Provider {
             key_shapes: List::Borrowed(&[]),
             env_names: List::Borrowed(&[]),
             key_page: Text::Borrowed(""),
+            #[cfg(feature = "relay")]
             key_rules: List::Borrowed(&[]),
+            #[cfg(feature = "relay")]
             deny: List::Borrowed(&[]),
+            #[cfg(feature = "relay")]
             allow: List::Owned(vec![
                 Endpoint::new(Methods::Get, "/v1/models"),
                 Endpoint::new(Methods::Get, "/v1/models/*"),

@@ -55,28 +55,222 @@ pub(super) enum Choices {
     Filled,
 }
 
-/// Figures as they were read; the latest report counts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Raw {
-    input: Option<u64>,
-    output: Option<u64>,
-    total: Option<u64>,
-    cached: Option<u64>,
-    cache_write: Option<u64>,
-    audio_input: Option<u64>,
-    audio_output: Option<u64>,
-    reasoning: Option<u64>,
-    milliseconds: Option<u64>,
-    duration: Option<u64>,
-    cost: Option<u64>,
-    /// Anthropic counts these beside `input_tokens`, not within.
-    beside_cached: Option<u64>,
-    beside_write: Option<u64>,
+/// A figure as providers report it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Figure {
+    Input,
+    Output,
+    Total,
+    Cached,
+    CacheWrite,
+    AudioInput,
+    AudioOutput,
+    Reasoning,
+    Milliseconds,
+    Duration,
+    Cost,
+    /// Anthropic counts these two beside `input_tokens`, not within.
+    BesideCached,
+    BesideWrite,
     /// Gemini's parts of input and output.
-    prompt: Option<u64>,
-    tool_prompt: Option<u64>,
-    candidates: Option<u64>,
-    thoughts: Option<u64>,
+    Prompt,
+    ToolPrompt,
+    Candidates,
+    Thoughts,
+    /// Of one modality in Gemini's details.
+    TokenCount,
+}
+
+const FIGURES: usize = Figure::TokenCount as usize + 1;
+
+/// Where figures stand: container, field, figure, and the power of ten it is kept in.
+const FIELDS: [(Scope, &str, Figure, i32); 26] = [
+    (Scope::Usage, "prompt_tokens", Figure::Input, 0),
+    (Scope::Usage, "input_tokens", Figure::Input, 0),
+    (Scope::Usage, "completion_tokens", Figure::Output, 0),
+    (Scope::Usage, "output_tokens", Figure::Output, 0),
+    (Scope::Usage, "total_tokens", Figure::Total, 0),
+    (Scope::Usage, "prompt_cache_hit_tokens", Figure::Cached, 0),
+    (
+        Scope::Usage,
+        "cache_read_input_tokens",
+        Figure::BesideCached,
+        0,
+    ),
+    (
+        Scope::Usage,
+        "cache_creation_input_tokens",
+        Figure::BesideWrite,
+        0,
+    ),
+    (Scope::Usage, "cost", Figure::Cost, 12),
+    (Scope::Usage, "seconds", Figure::Milliseconds, 3),
+    (
+        Scope::Usage,
+        "prompt_audio_seconds",
+        Figure::Milliseconds,
+        3,
+    ),
+    (Scope::InputDetails, "cached_tokens", Figure::Cached, 0),
+    (
+        Scope::InputDetails,
+        "cache_write_tokens",
+        Figure::CacheWrite,
+        0,
+    ),
+    (Scope::InputDetails, "audio_tokens", Figure::AudioInput, 0),
+    (Scope::OutputDetails, "audio_tokens", Figure::AudioOutput, 0),
+    (
+        Scope::OutputDetails,
+        "reasoning_tokens",
+        Figure::Reasoning,
+        0,
+    ),
+    (Scope::Metadata, "promptTokenCount", Figure::Prompt, 0),
+    (
+        Scope::Metadata,
+        "toolUsePromptTokenCount",
+        Figure::ToolPrompt,
+        0,
+    ),
+    (
+        Scope::Metadata,
+        "candidatesTokenCount",
+        Figure::Candidates,
+        0,
+    ),
+    (Scope::Metadata, "thoughtsTokenCount", Figure::Thoughts, 0),
+    (
+        Scope::Metadata,
+        "cachedContentTokenCount",
+        Figure::Cached,
+        0,
+    ),
+    (Scope::MetadataInput, "tokenCount", Figure::TokenCount, 0),
+    (Scope::MetadataOutput, "tokenCount", Figure::TokenCount, 0),
+    (Scope::Root, "duration", Figure::Duration, 3),
+    // Beta names of Gemini's Interactions API.
+    (Scope::Usage, "total_input_tokens", Figure::Input, 0),
+    (Scope::Usage, "total_output_tokens", Figure::Output, 0),
+];
+
+/// How containers lead into each other: from, field (empty: any), what opens, to.
+const STEPS: [(Scope, &str, Container, Scope); 26] = [
+    (Scope::RootArray, "", Container::Object, Scope::Root),
+    (Scope::Root, "usage", Container::Object, Scope::Usage),
+    (
+        Scope::Root,
+        "usageMetadata",
+        Container::Object,
+        Scope::Metadata,
+    ),
+    (Scope::Root, "response", Container::Object, Scope::Wrapper),
+    (Scope::Root, "message", Container::Object, Scope::Wrapper),
+    (Scope::Root, "x_groq", Container::Object, Scope::Wrapper),
+    (Scope::Wrapper, "usage", Container::Object, Scope::Usage),
+    (
+        Scope::Wrapper,
+        "usageMetadata",
+        Container::Object,
+        Scope::Metadata,
+    ),
+    (
+        Scope::Usage,
+        "prompt_tokens_details",
+        Container::Object,
+        Scope::InputDetails,
+    ),
+    (
+        Scope::Usage,
+        "input_tokens_details",
+        Container::Object,
+        Scope::InputDetails,
+    ),
+    (
+        Scope::Usage,
+        "input_token_details",
+        Container::Object,
+        Scope::InputDetails,
+    ),
+    (
+        Scope::Usage,
+        "completion_tokens_details",
+        Container::Object,
+        Scope::OutputDetails,
+    ),
+    (
+        Scope::Usage,
+        "output_tokens_details",
+        Container::Object,
+        Scope::OutputDetails,
+    ),
+    (
+        Scope::Usage,
+        "output_token_details",
+        Container::Object,
+        Scope::OutputDetails,
+    ),
+    (
+        Scope::Metadata,
+        "promptTokensDetails",
+        Container::Array,
+        Scope::MetadataInput,
+    ),
+    (
+        Scope::Metadata,
+        "candidatesTokensDetails",
+        Container::Array,
+        Scope::MetadataOutput,
+    ),
+    (
+        Scope::MetadataInput,
+        "",
+        Container::Object,
+        Scope::MetadataInput,
+    ),
+    (
+        Scope::MetadataOutput,
+        "",
+        Container::Object,
+        Scope::MetadataOutput,
+    ),
+    (Scope::Root, "choices", Container::Array, Scope::Choices),
+    (Scope::Choices, "", Container::Object, Scope::Choice),
+    (Scope::Root, "delta", Container::Object, Scope::Delta),
+    (Scope::Choice, "delta", Container::Object, Scope::Delta),
+    (
+        Scope::Root,
+        "candidates",
+        Container::Array,
+        Scope::Candidates,
+    ),
+    (Scope::Candidates, "", Container::Object, Scope::Candidate),
+    (
+        Scope::Candidate,
+        "content",
+        Container::Object,
+        Scope::CandidateContent,
+    ),
+    (
+        Scope::CandidateContent,
+        "parts",
+        Container::Array,
+        Scope::Parts,
+    ),
+];
+
+fn inner_scope(scope: Scope, key: &[u8], container: Container) -> Scope {
+    match scope {
+        Scope::Delta => return Scope::Delta,
+        Scope::Parts => return Scope::Part,
+        _ => {}
+    }
+    STEPS
+        .iter()
+        .find(|(from, field, opens, _)| {
+            *from == scope && *opens == container && (field.is_empty() || field.as_bytes() == key)
+        })
+        .map_or(Scope::Dead, |step| step.3)
 }
 
 #[derive(Debug)]
@@ -89,13 +283,13 @@ pub(super) struct Extractor {
     number_len: usize,
     /// Gemini's `{modality, tokenCount}` items, in either order.
     modality_is_audio: bool,
-    token_count: u64,
     /// The value of `modality` is being read: how much of `AUDIO` has matched.
     modality: Option<usize>,
     counting: bool,
     /// A number written as a string is being read.
     quoted_number: bool,
-    raw: Raw,
+    /// The latest report of each figure counts.
+    figures: [Option<u64>; FIGURES],
     reported: bool,
     /// Bytes of text the model has put out, as far as they were seen.
     pub(super) output_bytes: u64,
@@ -117,29 +311,10 @@ impl Extractor {
             number: [0; NUMBER],
             number_len: 0,
             modality_is_audio: false,
-            token_count: 0,
             modality: None,
             counting: false,
             quoted_number: false,
-            raw: Raw {
-                input: None,
-                output: None,
-                total: None,
-                cached: None,
-                cache_write: None,
-                audio_input: None,
-                audio_output: None,
-                reasoning: None,
-                milliseconds: None,
-                duration: None,
-                cost: None,
-                beside_cached: None,
-                beside_write: None,
-                prompt: None,
-                tool_prompt: None,
-                candidates: None,
-                thoughts: None,
-            },
+            figures: [None; FIGURES],
             reported: false,
             output_bytes: 0,
             choices: Choices::Absent,
@@ -157,20 +332,34 @@ impl Extractor {
         self.event_reports = false;
     }
 
+    fn figure(&self, figure: Figure) -> Option<u64> {
+        self.figures.get(figure as usize).copied().flatten()
+    }
+
+    fn set(&mut self, figure: Figure, value: Option<u64>) {
+        if let Some(slot) = self.figures.get_mut(figure as usize) {
+            *slot = value;
+        }
+    }
+
     /// The figures, once the provider has reported any.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let raw = &self.raw;
-        if !self.reported && raw.duration.is_none() {
+        let duration = self.figure(Figure::Duration);
+        if !self.reported && duration.is_none() {
             return None;
         }
-        let or_zero = |figure: Option<u64>| figure.unwrap_or(0);
-        let (beside_cached, beside_write) = (or_zero(raw.beside_cached), or_zero(raw.beside_write));
-        let mut input = or_zero(raw.input)
+        let count = |figure| self.figure(figure).unwrap_or(0);
+        let beside_cached = count(Figure::BesideCached);
+        let beside_write = count(Figure::BesideWrite);
+        let mut input = count(Figure::Input)
             .saturating_add(beside_cached)
             .saturating_add(beside_write);
-        let mut output = or_zero(raw.output);
-        if let (Some(total), Some(prompt)) = (raw.total, raw.input) {
-            if raw.milliseconds.is_some() {
+        let mut output = count(Figure::Output);
+        let milliseconds = self.figure(Figure::Milliseconds);
+        if let (Some(total), Some(prompt)) =
+            (self.figure(Figure::Total), self.figure(Figure::Input))
+        {
+            if milliseconds.is_some() {
                 // Mistral counts the tokens of the audio only in the total.
                 input = input.max(total.saturating_sub(output));
             } else {
@@ -178,22 +367,22 @@ impl Extractor {
                 output = output.max(total.saturating_sub(prompt));
             }
         }
-        let mut reasoning = or_zero(raw.reasoning);
-        if let Some(prompt) = raw.prompt {
-            input = prompt.saturating_add(or_zero(raw.tool_prompt));
-            reasoning = or_zero(raw.thoughts);
-            output = or_zero(raw.candidates).saturating_add(reasoning);
+        let mut reasoning = count(Figure::Reasoning);
+        if let Some(prompt) = self.figure(Figure::Prompt) {
+            input = prompt.saturating_add(count(Figure::ToolPrompt));
+            reasoning = count(Figure::Thoughts);
+            output = count(Figure::Candidates).saturating_add(reasoning);
         }
         Some(Usage {
             input,
             output,
-            cached: or_zero(raw.cached).max(beside_cached),
-            cache_write: or_zero(raw.cache_write).max(beside_write),
-            audio_input: or_zero(raw.audio_input),
-            audio_output: or_zero(raw.audio_output),
+            cached: count(Figure::Cached).max(beside_cached),
+            cache_write: count(Figure::CacheWrite).max(beside_write),
+            audio_input: count(Figure::AudioInput),
+            audio_output: count(Figure::AudioOutput),
             reasoning,
-            milliseconds: or_zero(raw.milliseconds.or(raw.duration)),
-            cost: raw.cost.map(PicoUsd),
+            milliseconds: milliseconds.or(duration).unwrap_or(0),
+            cost: self.figure(Figure::Cost).map(PicoUsd),
             estimated: false,
         })
     }
@@ -226,7 +415,7 @@ impl Extractor {
         }
         if matches!(inside, Scope::MetadataInput | Scope::MetadataOutput) {
             self.modality_is_audio = false;
-            self.token_count = 0;
+            self.set(Figure::TokenCount, None);
         }
         if let Some(slot) = self.scopes.get_mut(self.depth) {
             *slot = inside;
@@ -244,8 +433,12 @@ impl Extractor {
         let is_item = self.depth >= 2 && self.scopes.get(self.depth - 2) == Some(&closed);
         if is_item && self.modality_is_audio {
             match closed {
-                Scope::MetadataInput => self.raw.audio_input = Some(self.token_count),
-                Scope::MetadataOutput => self.raw.audio_output = Some(self.token_count),
+                Scope::MetadataInput => {
+                    self.set(Figure::AudioInput, self.figure(Figure::TokenCount));
+                }
+                Scope::MetadataOutput => {
+                    self.set(Figure::AudioOutput, self.figure(Figure::TokenCount));
+                }
                 _ => {}
             }
         }
@@ -270,12 +463,7 @@ impl Extractor {
     }
 
     fn number_part(&mut self, part: &[u8]) {
-        for &byte in part.iter().take(NUMBER - self.number_len) {
-            if let Some(slot) = self.number.get_mut(self.number_len) {
-                *slot = byte;
-                self.number_len += 1;
-            }
-        }
+        append(&mut self.number, &mut self.number_len, part);
     }
 
     fn string_part(&mut self, part: &[u8]) {
@@ -304,83 +492,33 @@ impl Extractor {
     }
 
     fn scalar_end(&mut self) {
-        let number = self.number;
-        let Some(text) = number
-            .get(..self.number_len)
-            .and_then(|raw| str::from_utf8(raw).ok())
-        else {
-            return;
-        };
-        let whole = parse_scaled(text, 0);
         let scope = self.scope();
-        if matches!(scope, Scope::MetadataInput | Scope::MetadataOutput) {
-            if self.key() == b"tokenCount" {
-                self.token_count = whole.unwrap_or(0);
-            }
+        let field = FIELDS
+            .iter()
+            .find(|(from, field, ..)| *from == scope && field.as_bytes() == self.key());
+        let Some(&(_, _, figure, scale)) = field else {
             return;
-        }
-        let key_bytes = self.key;
-        let key = key_bytes.get(..self.key_len).unwrap_or_default();
-        let raw = &mut self.raw;
-        let (slot, value) = match (scope, key) {
-            (Scope::Usage, b"prompt_tokens" | b"input_tokens") => (&mut raw.input, whole),
-            (Scope::Usage, b"completion_tokens" | b"output_tokens") => (&mut raw.output, whole),
-            (Scope::Usage, b"total_tokens") => (&mut raw.total, whole),
-            (Scope::Usage, b"prompt_cache_hit_tokens")
-            | (Scope::InputDetails, b"cached_tokens") => (&mut raw.cached, whole),
-            (Scope::Usage, b"cache_read_input_tokens") => (&mut raw.beside_cached, whole),
-            (Scope::Usage, b"cache_creation_input_tokens") => (&mut raw.beside_write, whole),
-            (Scope::Usage, b"cost") => (&mut raw.cost, parse_scaled(text, 12)),
-            (Scope::Usage, b"seconds" | b"prompt_audio_seconds") => {
-                (&mut raw.milliseconds, parse_scaled(text, 3))
-            }
-            (Scope::InputDetails, b"cache_write_tokens") => (&mut raw.cache_write, whole),
-            (Scope::InputDetails, b"audio_tokens") => (&mut raw.audio_input, whole),
-            (Scope::OutputDetails, b"audio_tokens") => (&mut raw.audio_output, whole),
-            (Scope::OutputDetails, b"reasoning_tokens") => (&mut raw.reasoning, whole),
-            (Scope::Metadata, b"promptTokenCount") => (&mut raw.prompt, whole),
-            (Scope::Metadata, b"toolUsePromptTokenCount") => (&mut raw.tool_prompt, whole),
-            (Scope::Metadata, b"candidatesTokenCount") => (&mut raw.candidates, whole),
-            (Scope::Metadata, b"thoughtsTokenCount") => (&mut raw.thoughts, whole),
-            (Scope::Metadata, b"cachedContentTokenCount") => (&mut raw.cached, whole),
-            (Scope::Root, b"duration") => (&mut raw.duration, parse_scaled(text, 3)),
-            _ => return,
         };
+        let number = self
+            .number
+            .get(..self.number_len)
+            .and_then(|raw| str::from_utf8(raw).ok());
         // `null` (OpenAI writes some) and nonsense leave the earlier figure.
-        *slot = value.or(*slot);
+        if let Some(value) = number.and_then(|number| parse_scaled(number, scale)) {
+            self.set(figure, Some(value));
+        }
     }
 }
 
-fn inner_scope(scope: Scope, key: &[u8], container: Container) -> Scope {
-    let object = container == Container::Object;
-    match (scope, key) {
-        (Scope::RootArray, _) if object => Scope::Root,
-        (Scope::Root | Scope::Wrapper, b"usage") if object => Scope::Usage,
-        (Scope::Root | Scope::Wrapper, b"usageMetadata") if object => Scope::Metadata,
-        (Scope::Root, b"response" | b"message" | b"x_groq") if object => Scope::Wrapper,
-        (Scope::Root, b"choices") if !object => Scope::Choices,
-        (Scope::Root, b"candidates") if !object => Scope::Candidates,
-        (Scope::Root | Scope::Choice, b"delta") if object => Scope::Delta,
-        (Scope::Delta, _) => Scope::Delta,
-        (
-            Scope::Usage,
-            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details",
-        ) if object => Scope::InputDetails,
-        (
-            Scope::Usage,
-            b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details",
-        ) if object => Scope::OutputDetails,
-        (Scope::Metadata, b"promptTokensDetails") if !object => Scope::MetadataInput,
-        (Scope::Metadata, b"candidatesTokensDetails") if !object => Scope::MetadataOutput,
-        (Scope::MetadataInput, _) if object => Scope::MetadataInput,
-        (Scope::MetadataOutput, _) if object => Scope::MetadataOutput,
-        (Scope::Choices, _) if object => Scope::Choice,
-        (Scope::Candidates, _) if object => Scope::Candidate,
-        (Scope::Candidate, b"content") if object => Scope::CandidateContent,
-        (Scope::CandidateContent, b"parts") if !object => Scope::Parts,
-        (Scope::Parts, _) if object => Scope::Part,
-        _ => Scope::Dead,
+/// Adds what fits. A text that is cut is longer than any of interest, so it equals none: the
+/// buffers are longer than all of them.
+fn append(buffer: &mut [u8], length: &mut usize, part: &[u8]) {
+    let room = buffer.get_mut(*length..).unwrap_or_default();
+    let taken = part.len().min(room.len());
+    for (slot, byte) in room.iter_mut().zip(part) {
+        *slot = *byte;
     }
+    *length += taken;
 }
 
 impl Sink for Extractor {
@@ -389,15 +527,7 @@ impl Sink for Extractor {
             Event::Open(container) => self.open(container),
             Event::Close(_) => self.close(),
             Event::KeyStart => self.key_len = 0,
-            Event::KeyPart(part) => {
-                // A key too long to be of interest is cut, and then equals none.
-                for &byte in part.iter().take(KEY - self.key_len) {
-                    if let Some(slot) = self.key.get_mut(self.key_len) {
-                        *slot = byte;
-                        self.key_len += 1;
-                    }
-                }
-            }
+            Event::KeyPart(part) => append(&mut self.key, &mut self.key_len, part),
             Event::KeyEnd => {}
             Event::StringStart => self.string_start(),
             Event::StringPart(part) => self.string_part(part),

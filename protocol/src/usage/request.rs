@@ -17,7 +17,7 @@ pub struct Edit {
 #[must_use]
 pub fn apply(body: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut order: Vec<&Edit> = edits.iter().collect();
-    order.sort_by_key(|edit| edit.span.start);
+    order.sort_unstable_by_key(|edit| (edit.span.start, edit.span.end));
     let growth: usize = edits.iter().map(|edit| edit.text.len()).sum();
     let mut out = Vec::with_capacity(body.len() + growth);
     let mut from = 0;

@@ -25,6 +25,7 @@ pub(super) const ROW: Provider = Provider {
     ],
     env_names: texts!["ANTHROPIC_API_KEY", "CLAUDE_API_KEY"],
     key_page: Text::Borrowed("https://console.anthropic.com/settings/keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         401 "authentication_error" Invalid,
         401 "invalid_api_key" Invalid,
@@ -34,11 +35,13 @@ pub(super) const ROW: Provider = Provider {
         429 "rate_limit_error" RateLimited,
         529 "" Unreachable,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![
         Any "/v1/organizations",
         Any "/v1/organizations/**",
         Any "/v1/oauth/**",
     ],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Post "/v1/messages",
         Post "/v1/messages/count_tokens",

@@ -19,11 +19,14 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["sk-" Hex 32..=32],
     env_names: texts!["DEEPSEEK_API_KEY"],
     key_page: Text::Borrowed("https://platform.deepseek.com/api_keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         401 "" Invalid,
         402 "" NoCredit,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/models",
         Get "/v1/models",

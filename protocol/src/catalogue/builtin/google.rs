@@ -27,6 +27,7 @@ pub(super) const ROW: Provider = Provider {
         "GOOGLE_GENAI_API_KEY",
     ],
     key_page: Text::Borrowed("https://aistudio.google.com/apikey"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         400 "API_KEY_INVALID" Invalid,
         400 "~API key not valid" Invalid,
@@ -43,6 +44,7 @@ pub(super) const ROW: Provider = Provider {
         429 "BILLING_DISABLED" NoCredit,
         403 "BILLING_DISABLED" NoCredit,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![
         Any "/*/auth_tokens",
         Any "/*/auth_tokens/**",
@@ -51,6 +53,7 @@ pub(super) const ROW: Provider = Provider {
         Any "/*/*:generateaccesstoken",
         Any "/*/openai/realtime/**",
     ],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/v1beta/models",
         Get "/v1beta/models/*",

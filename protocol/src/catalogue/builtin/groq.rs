@@ -19,12 +19,15 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["gsk_" Alphanumeric 52..=52],
     env_names: texts!["GROQ_API_KEY"],
     key_page: Text::Borrowed("https://console.groq.com/keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         401 "invalid_api_key" Invalid,
         401 "expired_api_key" Invalid,
         400 "organization_restricted" WrongScope,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/openai/v1/models",
         Get "/openai/v1/models/**",

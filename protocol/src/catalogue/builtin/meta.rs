@@ -19,8 +19,11 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["LLM|" Token 20..=120],
     env_names: texts!["LLAMA_API_KEY", "META_LLAMA_API_KEY", "META_API_KEY"],
     key_page: Text::Borrowed("https://llama.developer.meta.com/api-keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![401 "" Invalid],
+    #[cfg(feature = "relay")]
     deny: endpoints![],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/compat/v1/models",
         Get "/compat/v1/models/*",

@@ -19,8 +19,11 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["" Alphanumeric 32..=32],
     env_names: texts!["MISTRAL_API_KEY"],
     key_page: Text::Borrowed("https://console.mistral.ai/api-keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![401 "" Invalid],
+    #[cfg(feature = "relay")]
     deny: endpoints![],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/v1/models",
         Get "/v1/models/*",

@@ -6,6 +6,7 @@ macro_rules! texts {
     ($($text:literal),* $(,)?) => { Cow::Borrowed(&[$(Text::Borrowed($text)),*]) };
 }
 
+#[cfg(feature = "relay")]
 macro_rules! endpoints {
     ($($methods:ident $path:literal),* $(,)?) => {
         Cow::Borrowed(&[$(Endpoint { methods: Methods::$methods, path: Text::Borrowed($path) }),*])
@@ -23,6 +24,7 @@ macro_rules! shapes {
     };
 }
 
+#[cfg(feature = "relay")]
 macro_rules! rules {
     ($($status:literal $marker:literal $verdict:ident),* $(,)?) => {
         Cow::Borrowed(&[$(KeyRule {
@@ -47,10 +49,9 @@ mod openai;
 mod openrouter;
 mod xai;
 
-use super::{
-    Auth, Charset, Check, CheckBody, Endpoint, KeyRule, KeyShape, Methods, Provider, StreamUsage,
-    Text, Unified, Verdict,
-};
+use super::{Auth, Charset, Check, CheckBody, KeyShape, Provider, StreamUsage, Text, Unified};
+#[cfg(feature = "relay")]
+use super::{Endpoint, KeyRule, Methods, Verdict};
 use std::borrow::Cow;
 
 /// In the order in which providers are listed; among equals the first one counts.

@@ -24,6 +24,7 @@ pub(super) const ROW: Provider = Provider {
     ],
     env_names: texts!["OPENAI_API_KEY", "OPENAI_KEY"],
     key_page: Text::Borrowed("https://platform.openai.com/api-keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         401 "invalid_api_key" Invalid,
         401 "account_deactivated" Invalid,
@@ -35,6 +36,7 @@ pub(super) const ROW: Provider = Provider {
         429 "billing_hard_limit_reached" NoCredit,
         400 "billing_hard_limit_reached" NoCredit,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![
         Any "/v1/realtime",
         Any "/v1/realtime/**",
@@ -48,6 +50,7 @@ pub(super) const ROW: Provider = Provider {
         Any "/v1/usage",
         Any "/dashboard/**",
     ],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/v1/models",
         Get "/v1/models/*",

@@ -19,7 +19,9 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["sk-or-v1-" Hex 64..=64],
     env_names: texts!["OPENROUTER_API_KEY", "OPENROUTER_KEY"],
     key_page: Text::Borrowed("https://openrouter.ai/settings/keys"),
+    #[cfg(feature = "relay")]
     key_rules: rules![401 "" Invalid, 402 "" NoCredit, 403 "" WrongScope],
+    #[cfg(feature = "relay")]
     deny: endpoints![
         Any "/api/v1/keys",
         Any "/api/v1/keys/**",
@@ -29,6 +31,7 @@ pub(super) const ROW: Provider = Provider {
         Any "/api/v1/guardrails",
         Any "/api/v1/guardrails/**",
     ],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/api/v1/models",
         Get "/api/v1/models/**",

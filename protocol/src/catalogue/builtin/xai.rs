@@ -19,6 +19,7 @@ pub(super) const ROW: Provider = Provider {
     key_shapes: shapes!["xai-" Alphanumeric 80..=80],
     env_names: texts!["XAI_API_KEY", "GROK_API_KEY"],
     key_page: Text::Borrowed("https://console.x.ai"),
+    #[cfg(feature = "relay")]
     key_rules: rules![
         400 "~Incorrect API key" Invalid,
         400 "~invalid-argument:api-key" Invalid,
@@ -27,11 +28,13 @@ pub(super) const ROW: Provider = Provider {
         403 "~credits" NoCredit,
         429 "~spending limit" NoCredit,
     ],
+    #[cfg(feature = "relay")]
     deny: endpoints![
         Any "/v1/realtime",
         Any "/v1/realtime/**",
         Any "/auth/**",
     ],
+    #[cfg(feature = "relay")]
     allow: endpoints![
         Get "/v1/models",
         Get "/v1/models/*",
