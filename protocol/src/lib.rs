@@ -5,11 +5,13 @@
 //! both halves agree on every byte.
 //!
 //! ```text
-//!            key ──► shape ──┐
-//!                            ▼
-//!  body ─► json/multipart ─► routing ─► catalogue ─► path ─► provider
-//!                                          │
-//!  answer ◄──────────── scrub ◄─ usage ◄───┘      header, error: names used on both sides
+//! key ──────► shape ─────┐                       names on both sides: header, error
+//!                        ▼
+//! request ──► path ──► catalogue ──► provider    key on its way to the relay: sealed
+//!   └─ body ► json / multipart ─► routing
+//!
+//! answer ◄── scrub ◄── usage ◄── provider
+//!                        └─────► price (money)
 //! ```
 
 pub mod base64url;
