@@ -1,8 +1,6 @@
 import { VaultError } from "../errors.js";
 import type { OpenOptions } from "../types.js";
 import { vaultOriginOf } from "../frame/discover.js";
-import { FrameLink } from "../frame/link.js";
-import { FrameUi } from "../frame/ui.js";
 import { connect, type Assets } from "./connect.js";
 import { Vault } from "./vault.js";
 
@@ -45,6 +43,8 @@ async function reach(name: string, relay: string, options: OpenOptions, assets: 
     if (mode === "frame") throw new VaultError("bad_argument", "This relay names no vault origin.", { field: "mode" });
     return new Vault(await connect(name, relay, options, assets), forget);
   }
+  // Pages that own their vault do not load the frame's side.
+  const { FrameLink, FrameUi } = await import("../frame/index.js");
   const ui = new FrameUi(origin, name);
   const use = await ui.connect(options.autoLockMinutes);
   try {
