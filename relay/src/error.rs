@@ -21,8 +21,6 @@ pub struct ApiError {
     code: ErrorCode,
     detail: Cow<'static, str>,
     provider: Option<String>,
-    retry_after: Option<u64>,
-    allow: Option<&'static str>,
     limit: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -35,8 +33,6 @@ impl ApiError {
             code,
             detail: detail.into(),
             provider: None,
-            retry_after: None,
-            allow: None,
             limit: None,
             headers: Vec::new(),
         }
@@ -51,16 +47,14 @@ impl ApiError {
 
     /// Says when trying again can work, in whole seconds.
     #[must_use]
-    pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
-        self
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Names the methods the route has (RFC 9110 §15.5.6).
     #[must_use]
-    pub fn allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(methods);
-        self
+    pub fn allow(self, methods: &'static str) -> Self {
+        self.header(header::ALLOW, HeaderValue::from_static(methods))
     }
 
     /// Names the limit that was reached.
@@ -133,12 +127,6 @@ impl IntoResponse for ApiError {
             HeaderName::from_static(names::ERROR),
             HeaderValue::from_static(self.code.as_str()),
         );
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(methods) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
-        }
         if matches!(
             self.code,
             ErrorCode::AuthRequired | ErrorCode::AuthExpired | ErrorCode::AuthInvalid

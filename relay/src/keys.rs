@@ -1,34 +1,98 @@
 //! Which key a request brought, whatever form it travelled in.
 
-use keyferry_protocol::{ErrorCode, Provider, header as names};
+use http::request::Parts;
+use keyferry_protocol::sealed::{Binding, SealedHeader};
+use keyferry_protocol::{ErrorCode, Fallback, Provider};
 
 use crate::edge::Context;
 use crate::error::ApiError;
+use crate::origin::Origin;
 use crate::secret::Secret;
+use crate::state::Relay;
 
-/// The user's key for `provider`, when the request brought one.
+/// What a sealed key must have been sealed for, beside the relay's origin.
+#[derive(Debug)]
+pub(crate) struct SealedFor<'a> {
+    method: &'a str,
+    target: &'a str,
+    provider: &'a str,
+    fallback: Fallback,
+}
+
+impl<'a> SealedFor<'a> {
+    /// The request's own method and target; `provider` and `fallback` as its headers say.
+    pub(crate) fn new(parts: &'a Parts, provider: &'a str, fallback: Option<Fallback>) -> Self {
+        Self {
+            method: parts.method.as_str(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str()),
+            provider,
+            fallback: fallback.unwrap_or_default(),
+        }
+    }
+
+    fn at<'o>(&'o self, origin: &'o Origin) -> Binding<'o> {
+        Binding {
+            origin: origin.as_str(),
+            method: self.method,
+            target: self.target,
+            provider: self.provider,
+            fallback: self.fallback,
+        }
+    }
+}
+
+/// The user's key for one request; wiped when it ends.
+#[derive(Debug)]
+pub(crate) enum UserKey<'a> {
+    /// It came plain.
+    Plain(&'a Secret),
+    /// It came sealed and was opened for this request only.
+    Opened(Secret),
+}
+
+impl UserKey<'_> {
+    /// The key.
+    pub(crate) fn secret(&self) -> &Secret {
+        match self {
+            Self::Plain(secret) => secret,
+            Self::Opened(secret) => secret,
+        }
+    }
+}
+
+/// The user's key, when the request brought one.
 ///
 /// # Errors
-/// `unknown_kid` for a sealed key this relay has no sealing key for, `lease_not_found` for a lease
-/// it does not hold.
-pub(crate) fn user_key<'a>(
+/// Those of opening a sealed key; `sealed_required` for a plain one where only sealed ones are
+/// taken; `lease_not_found` for a lease this relay does not hold.
+pub(crate) async fn user_key<'a>(
+    relay: &Relay,
     context: &'a Context,
-    provider: &Provider,
-) -> Result<Option<&'a Secret>, ApiError> {
+    sealed_for: &SealedFor<'_>,
+) -> Result<Option<UserKey<'a>>, ApiError> {
+    let live = &context.live;
     if context.credentials.lease().is_some() {
-        return Err(ApiError::new(ErrorCode::LeaseNotFound, "no such lease").provider(&provider.id));
+        return Err(ApiError::new(ErrorCode::LeaseNotFound, "no such lease"));
     }
     let Some(key) = context.credentials.key() else {
         return Ok(None);
     };
-    // Exposed to tell a sealed key from a plain one by its public prefix.
-    if key.expose().starts_with(names::SEALED_PREFIX.as_bytes()) {
-        return Err(ApiError::new(
-            ErrorCode::UnknownKid,
-            "the key was sealed for a sealing key this relay does not hold",
-        ));
+    // Exposed to tell a sealed key from a plain one by its public prefix, and to open it.
+    match key.expose_str() {
+        Some(value) if SealedHeader::is_sealed(value) => {
+            let bindings = live.hosts.origins().map(|origin| sealed_for.at(origin));
+            let key = live.opener.open(value, bindings, relay.store()).await?;
+            Ok(Some(UserKey::Opened(key)))
+        }
+        _ if live.config.secrets.require_sealed => Err(ApiError::new(
+            ErrorCode::SealedRequired,
+            "this relay takes sealed keys only; its sealing keys are in /.well-known/keyferry",
+        )),
+        _ => Ok(Some(UserKey::Plain(key))),
     }
-    Ok(Some(key))
 }
 
 /// The refusal of a request that no key fits.

@@ -10,6 +10,8 @@
 //! ```
 
 mod auth;
+mod callers;
+mod check_report;
 mod cli;
 pub mod config;
 pub mod edge;
@@ -18,14 +20,19 @@ mod harden;
 mod idle;
 mod keygen;
 mod keys;
+pub mod limits;
 mod metrics;
 mod observe;
+mod openapi;
 mod origin;
+mod payer;
+mod prices;
 mod providers;
 mod proxy;
 mod request_id;
 mod routes;
 mod run;
+mod sealing;
 mod secret;
 mod server;
 mod reload;
@@ -35,6 +42,8 @@ pub mod telemetry;
 mod tiers;
 mod tls;
 mod upstream;
+mod wishes;
+pub mod usage;
 
 pub use auth::{
     Auth, AuthError, FetchFuture, Identity, JwksSource, Subject, TokenVerifier,
@@ -47,9 +56,10 @@ pub use keygen::keygen;
 pub use metrics::{Direction, FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
 pub use observe::{End, Record};
 pub use origin::{NotAnOrigin, Origin};
+pub use prices::{PriceSettings, Prices};
 pub use providers::Providers;
 pub use request_id::{RequestId, RequestIds};
-pub use routes::{admin, app};
+pub use routes::{admin, app, templates};
 pub use run::{ServeError, healthcheck, serve};
 pub use secret::Secret;
 pub use server::{ConnectionLimits, Liveness, Server};

@@ -122,6 +122,7 @@ impl Record {
             end
         };
         self.count(end);
+        let used = self.outcome.used.get();
         tracing::info!(
             target: "keyferry_relay::access",
             request_id = self.request_id.as_str(),
@@ -135,6 +136,9 @@ impl Record {
             provider_ms = self.outcome.provider_time.map(ms),
             head_ms = ms(self.head_after),
             total_ms = ms(self.started.elapsed()),
+            input_tokens = used.map(|used| used.input),
+            output_tokens = used.map(|used| used.output),
+            estimated = used.map(|used| used.estimated),
             body_bytes = self.body_bytes,
             end = end.as_str(),
             "request"

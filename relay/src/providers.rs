@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use keyferry_protocol::catalogue::{
-    Auth, Check, CheckBody, Endpoint, Methods, RowError, StreamUsage, Unified, is_provider_id,
-};
+use keyferry_protocol::catalogue::{Auth, Endpoint, Methods, RowError, is_provider_id};
 use keyferry_protocol::{Catalogue, ErrorCode, Provider};
 
 use crate::config::{ConfigError, ProviderSettings};
@@ -165,47 +163,19 @@ fn new_row(id: &str, section: &ProviderSettings) -> Result<Provider, ConfigError
             "needed: the catalogue does not know this provider",
         ));
     };
-    let prefix = section
-        .openai_prefix
-        .clone()
-        .unwrap_or_else(|| "/v1".to_owned());
-    let check = format!("{prefix}/models");
-    let row = Provider {
-        id: id.to_owned().into(),
-        name: id.to_owned().into(),
-        origin: origin.to_string().into(),
-        native_prefix: prefix.clone().into(),
-        openai_prefix: prefix.clone().into(),
-        auth: Auth::Bearer,
-        openai_auth: None,
-        default_headers: Vec::new().into(),
-        check: Check {
-            path: check.into(),
-            body: CheckBody::ModelList,
-        },
-        deep_model: None,
-        key_shapes: Vec::new().into(),
-        env_names: Vec::new().into(),
-        key_page: "".into(),
-        key_rules: Vec::new().into(),
-        deny: Vec::new().into(),
-        allow: Unified::ALL
+    let mut row = Provider::openai_compatible(id.to_owned(), origin.to_string());
+    if let Some(prefix) = &section.openai_prefix {
+        row.allow = row
+            .allow
             .iter()
-            .map(|route| Endpoint {
-                methods: if route.method() == "GET" {
-                    Methods::Get
-                } else {
-                    Methods::Post
-                },
-                path: format!("{prefix}{}", route.path()).into(),
+            .map(|endpoint| {
+                let below = endpoint.path.strip_prefix(&*row.openai_prefix).unwrap_or_default();
+                Endpoint { methods: endpoint.methods, path: format!("{prefix}{below}").into() }
             })
-            .collect(),
-        unified: Unified::ALL.to_vec().into(),
-        stream_usage: StreamUsage::OnRequest,
-        vendors: Vec::new().into(),
-        hosts: Vec::new().into(),
-        models: Vec::new().into(),
-    };
+            .collect();
+        row.native_prefix = prefix.clone().into();
+        row.check.path = format!("{prefix}/models").into();
+    }
     Ok(override_row(row, section))
 }
 

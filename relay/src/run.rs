@@ -94,6 +94,8 @@ pub async fn serve(
         let app = routes::admin(Arc::clone(&relay));
         tokio::spawn(async move { admin.run(listener, app).await });
     }
+    // Not waited for in vain: without an answer the relay starts degraded.
+    relay.limits().warm_up().await;
     let warming = relay.live();
     tokio::spawn(async move { warming.auth.warm_up().await });
     tracing::info!(listen = %bound.page, vault = bound.vault.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -121,6 +123,7 @@ pub async fn serve(
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
     };
+    relay.limits().drained().await;
     tracing::info!(whole, "stopped");
     Ok(())
 }

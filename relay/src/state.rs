@@ -5,13 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use keyferry_protocol::Provider;
 
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::edge::{Cors, Hosts};
+use crate::limits::{Limits, Policy};
 use crate::metrics::Metrics;
+use crate::prices::Prices;
 use crate::providers::Providers;
+use crate::sealing::{Opener, Ring};
 use crate::request_id::{RequestId, RequestIds};
+use crate::secret::Secret;
+use crate::store::AnyStore;
 use crate::tiers::Tiers;
 use crate::upstream::{TlsError, Upstream};
 
@@ -21,6 +27,7 @@ pub struct Relay {
     live: ArcSwap<Live>,
     upstream: Upstream,
     metrics: Arc<Metrics>,
+    limits: Arc<Limits>,
     ids: RequestIds,
     bound: Bound,
     draining: AtomicBool,
@@ -50,6 +57,12 @@ pub struct Live {
     pub auth: Auth,
     /// Which models a plan includes.
     pub tiers: Tiers,
+    /// Opens sealed keys.
+    pub(crate) opener: Opener,
+    /// How much a caller may take.
+    pub policy: Policy,
+    /// What models cost.
+    pub prices: Prices,
 }
 
 /// The relay cannot start.
@@ -89,8 +102,22 @@ impl Live {
                 previous.map(|live| (&live.config.auth, &live.auth)),
             )?,
             tiers: Tiers::from_config(&config),
+            opener: Opener::new(Ring::new(&config.secrets)?)
+                .map_err(|error| ConfigError::field("secrets.current", error.to_string()))?,
+            policy: Policy::new(&config.limits, &config.plans),
+            prices: Prices::new(&config.prices)?,
             config,
         })
+    }
+}
+
+impl Live {
+    /// Whether the server's key may pay for this model at this provider: there is one, and what
+    /// it will cost is known.
+    pub(crate) fn can_pay(&self, provider: &Provider, model: &str) -> bool {
+        let catalogue = self.providers.catalogue();
+        self.providers.server_key(&provider.id).is_some()
+            && self.prices.find(catalogue, &provider.id, model).is_some()
     }
 }
 
@@ -102,11 +129,15 @@ impl Relay {
     pub fn new(config: Config, bound: Bound) -> Result<Arc<Self>, StartError> {
         let upstream = Upstream::new(&config.timeouts)?;
         let metrics = Arc::new(Metrics::new());
+        // Exposed to derive the names callers are counted under.
+        let secret = config.secrets.current.as_ref().map(Secret::expose);
+        let limits = Limits::start(&config.store, secret, Arc::clone(&metrics))?;
         let live = Live::new(config, bound, &upstream, &metrics, None)?;
         Ok(Arc::new(Self {
             live: ArcSwap::from_pointee(live),
             upstream,
             metrics,
+            limits,
             ids: RequestIds::new()?,
             bound,
             draining: AtomicBool::new(false),
@@ -141,6 +172,18 @@ impl Relay {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Who may make a call now.
+    #[must_use]
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// Shared state.
+    #[must_use]
+    pub fn store(&self) -> &AnyStore {
+        self.limits.store()
     }
 
     /// A fresh request id.

@@ -49,7 +49,10 @@ async fn client(relay: &TestRelay, path: &str, length: usize, body: &[u8]) -> Tc
 
 async fn leaves(client: TcpStream, mut events: mpsc::UnboundedReceiver<Event>) {
     let wait = Duration::from_secs(5);
-    assert_eq!(tokio::time::timeout(wait, events.recv()).await.unwrap(), Some(Event::Here));
+    assert_eq!(
+        tokio::time::timeout(wait, events.recv()).await.unwrap(),
+        Some(Event::Here)
+    );
     drop(client);
     assert_eq!(
         tokio::time::timeout(wait, events.recv()).await.unwrap(),

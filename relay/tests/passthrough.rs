@@ -247,7 +247,7 @@ async fn key_headers_are_judged() {
             400,
             "provider_mismatch",
         ),
-        (&[("x-byok-key", "kf1.k1.a.b.c.d")], 400, "unknown_kid"),
+        (&[("x-byok-key", "kf1.k1.a.b.c.d")], 400, "bad_seal"),
     ];
     for (headers, status, code) in cases {
         let mut request = relay.request("GET", path);

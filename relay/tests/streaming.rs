@@ -35,7 +35,10 @@ async fn events_arrive_one_by_one() {
             stream.write_all(SSE_HEAD).await.unwrap();
             for step in 1..=3 {
                 steps.wait_for(|reached| *reached >= step).await.unwrap();
-                stream.write_all(&chunk(&format!("data: {step}\n\n"))).await.unwrap();
+                stream
+                    .write_all(&chunk(&format!("data: {step}\n\n")))
+                    .await
+                    .unwrap();
             }
             stream.write_all(b"0\r\n\r\n").await.unwrap();
         }
@@ -45,12 +48,17 @@ async fn events_arrive_one_by_one() {
     let response = open(&relay, "/providers/openai/v1/chat/completions").await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-accel-buffering"], "no");
-    assert_eq!(response.headers()["cache-control"], "no-store, no-transform");
+    assert_eq!(
+        response.headers()["cache-control"],
+        "no-store, no-transform"
+    );
     let mut body = response.into_body();
     for step in 1..=3 {
         // The provider sends the next event only now: nothing may wait for the one after it.
         next.send(step).unwrap();
-        let frame = tokio::time::timeout(Duration::from_secs(1), body.frame()).await.unwrap();
+        let frame = tokio::time::timeout(Duration::from_secs(1), body.frame())
+            .await
+            .unwrap();
         let data = frame.unwrap().unwrap().into_data().unwrap();
         assert_eq!(data, format!("data: {step}\n\n"));
     }
@@ -104,7 +112,10 @@ async fn a_provider_that_dies_before_the_head_is_a_typed_error() {
     .await;
     let relay = TestRelay::with_provider(provider, "").await;
     let reply = relay.get("/providers/openai/v1/models").await;
-    assert_eq!((reply.status, reply.code().as_str()), (502, "provider_bad_response"));
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (502, "provider_bad_response")
+    );
 }
 
 #[tokio::test]
@@ -118,14 +129,15 @@ async fn silence_is_limited_in_every_phase() {
         tokio::time::sleep(Duration::from_secs(30)).await;
     })
     .await;
-    let relay = TestRelay::with_provider(
-        provider,
-        "[timeouts]\nfirst_byte_ms = 200\nidle_ms = 200\n",
-    )
-    .await;
+    let relay =
+        TestRelay::with_provider(provider, "[timeouts]\nfirst_byte_ms = 200\nidle_ms = 200\n")
+            .await;
     let begun = Instant::now();
     let reply = relay.get("/providers/openai/v1/models").await;
-    assert_eq!((reply.status, reply.code().as_str()), (504, "provider_timeout"));
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (504, "provider_timeout")
+    );
 
     let response = open(&relay, "/providers/openai/v1/chat/completions").await;
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -148,7 +160,8 @@ async fn uploads_stream_too() {
             while !last {
                 let read = stream.read(&mut buffer).await.unwrap();
                 last = buffer[..read].ends_with(b"0\r\n\r\n") || read == 0;
-                seen.send(String::from_utf8_lossy(&buffer[..read]).into_owned()).unwrap();
+                seen.send(String::from_utf8_lossy(&buffer[..read]).into_owned())
+                    .unwrap();
             }
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
@@ -168,8 +181,10 @@ async fn uploads_stream_too() {
     let reply = tokio::spawn(async move { support::send(address, request).await });
     for piece in ["first", "second"] {
         sender.send(piece.as_bytes().to_vec()).await.unwrap();
-        let arrived =
-            tokio::time::timeout(Duration::from_secs(1), pieces.recv()).await.unwrap().unwrap();
+        let arrived = tokio::time::timeout(Duration::from_secs(1), pieces.recv())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(arrived.contains(piece), "{arrived}");
     }
     drop(sender);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError};
 use crate::origin::Origin;
+use crate::limits::Usd;
 use crate::secret::Secret;
 
 /// `[auth]`
@@ -44,6 +45,16 @@ pub enum AuthMode {
 pub struct PlanSettings {
     /// Tiers of models that callers with this plan may use.
     pub tiers: Vec<u32>,
+    /// In place of `limits.byok_requests_per_hour`.
+    pub byok_requests_per_hour: Option<u64>,
+    /// In place of `limits.server_requests_per_hour`.
+    pub server_requests_per_hour: Option<u64>,
+    /// In place of `limits.byok_tokens_per_hour`.
+    pub byok_tokens_per_hour: Option<u64>,
+    /// In place of `limits.server_tokens_per_hour`.
+    pub server_tokens_per_hour: Option<u64>,
+    /// In place of `limits.daily_cap_usd`.
+    pub daily_cap_usd: Option<Usd>,
 }
 
 /// `[tiers]`: model (a name, or a beginning followed by `*`) to tier; `"*"` for all others.

@@ -93,12 +93,6 @@ fn check_sizes(server: &ServerSettings) -> Result<(), ConfigError> {
             "must be at least 1",
         ));
     }
-    if server.max_buffered_body_bytes > server.max_body_bytes {
-        return Err(ConfigError::field(
-            "server.max_buffered_body_bytes",
-            "must not be larger than server.max_body_bytes",
-        ));
-    }
     Ok(())
 }
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::access::{AuthSettings, PlanSettings, TierSettings};
 use super::defaults;
 use super::tls::TlsSettings;
+use crate::limits::{LimitSettings, StoreSettings};
 use crate::origin::Origin;
+use crate::prices::PriceSettings;
 use crate::secret::Secret;
 
 /// The whole file. Unknown sections and fields are errors.
@@ -31,6 +33,12 @@ pub struct Config {
     pub tiers: TierSettings,
     /// Plans by name, each with the tiers it includes.
     pub plans: BTreeMap<String, PlanSettings>,
+    /// Where shared state is kept.
+    pub store: StoreSettings,
+    /// How much a caller may take.
+    pub limits: LimitSettings,
+    /// The operator's own prices, by model.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// Who may be paid for.
     pub payer: PayerSettings,
     /// How long each phase of a call may take.
@@ -56,7 +64,8 @@ pub struct ServerSettings {
     pub static_dir: Option<PathBuf>,
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
-    /// Largest request body that is held in memory to read its `model`, in bytes.
+    /// Largest request body that is held in memory to read its `model`, in bytes; no more than
+    /// `max_body_bytes` whatever it says (see [`ServerSettings::buffered_limit`]).
     pub max_buffered_body_bytes: u64,
     /// Largest request head, in bytes.
     pub max_header_bytes: usize,
@@ -72,6 +81,14 @@ pub struct ServerSettings {
     /// Longest wait for running streams at shutdown.
     #[serde(rename = "drain_deadline_ms", with = "millis")]
     pub drain_deadline: Duration,
+}
+
+impl ServerSettings {
+    /// Largest request body that is held in memory, in bytes.
+    #[must_use]
+    pub fn buffered_limit(&self) -> u64 {
+        self.max_buffered_body_bytes.min(self.max_body_bytes)
+    }
 }
 
 impl Default for ServerSettings {
@@ -113,6 +130,12 @@ pub struct SecretSettings {
     /// `<kid>:<32 bytes, base64>`, made by `keygen`: what new things are sealed and signed under.
     #[serde(serialize_with = "Secret::redact_option")]
     pub current: Option<Secret>,
+    /// 32 bytes, base64, made by `keygen --identity`: the long-term key that signs the sealing
+    /// keys. Vaults pin its public half, so it outlives every rotation. Absent: nothing is sealed.
+    #[serde(serialize_with = "Secret::redact_option")]
+    pub identity: Option<Secret>,
+    /// Refuse plain keys, once every client seals.
+    pub require_sealed: bool,
     /// Earlier secrets that are still understood.
     #[serde(serialize_with = "Secret::redact_list")]
     pub accept: Vec<Secret>,

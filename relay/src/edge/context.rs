@@ -1,14 +1,14 @@
 //! What the edge hands to a handler, and what a handler hands back to it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keyferry_protocol::{ErrorCode, FallbackReason, Payer, header as names};
+use keyferry_protocol::{ErrorCode, FallbackReason, Payer, Usage, header as names};
 
 use super::{Credentials, Site};
 use crate::error::ApiError;
@@ -90,6 +90,8 @@ pub struct Outcome {
     /// Set later, by the body, when the provider ended its answer early and the client was told
     /// by other means than a broken body.
     pub interrupted: Arc<AtomicBool>,
+    /// Set later, when the call has ended: what it used.
+    pub used: Arc<OnceLock<Usage>>,
 }
 
 impl Outcome {

@@ -107,6 +107,11 @@ impl Hosts {
         self.own.iter().any(|own| own.as_str() == origin)
     }
 
+    /// Every origin of this relay.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.own.iter()
+    }
+
     /// The vault's origin, when there is one.
     #[must_use]
     pub fn vault(&self) -> Option<&Origin> {

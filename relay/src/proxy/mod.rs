@@ -1,20 +1,22 @@
 //! One call to a provider: the client's request with the key swapped in, the answer streamed back.
 
+mod answer;
 mod headers;
 mod inbound;
 mod outbound;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
-use hyper::body::Incoming;
+use keyferry_protocol::scrub::Scrubber;
 use keyferry_protocol::{ErrorCode, Provider};
 
+pub(crate) use answer::Answer;
 pub(crate) use inbound::{Fault, Inbound};
 
 use crate::edge::{Outcome, Peer};
@@ -22,6 +24,7 @@ use crate::error::ApiError;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
 use crate::upstream::UpstreamError;
+use crate::usage::Meter;
 
 /// A request as a provider is to see it, apart from the key.
 pub(crate) struct Call<'a> {
@@ -30,13 +33,6 @@ pub(crate) struct Call<'a> {
     pub(crate) target: PathAndQuery,
     /// The client's, edge fields already taken out.
     pub(crate) headers: &'a HeaderMap,
-}
-
-/// A provider's response head and unread body.
-pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
-    /// From sending the request to the response head.
-    pub(crate) took: Duration,
 }
 
 /// Sends the call with `key`.
@@ -67,10 +63,7 @@ pub(crate) async fn send(
         response = relay.upstream().send(request) => response?,
         () = upload => return Err(CallError::ClientGone),
     };
-    Ok(Answer {
-        response,
-        took: begun.elapsed(),
-    })
+    Ok(Answer::new(response, begun.elapsed()))
 }
 
 /// Bodies up to this many bytes are taken in whole by socket and client buffers even when the
@@ -79,8 +72,13 @@ const BUFFERED_UPLOAD: u64 = 64 * 1024;
 
 /// Returns when the client of a large upload is gone, never otherwise.
 fn watch(client: Option<&Peer>, body: &Body) -> impl Future<Output = ()> + use<> {
-    let large = body.size_hint().upper().is_none_or(|length| length > BUFFERED_UPLOAD);
-    let liveness = client.filter(|_| large).map(|client| client.liveness.clone());
+    let large = body
+        .size_hint()
+        .upper()
+        .is_none_or(|length| length > BUFFERED_UPLOAD);
+    let liveness = client
+        .filter(|_| large)
+        .map(|client| client.liveness.clone());
     async move {
         match liveness {
             Some(liveness) => liveness.gone().await,
@@ -104,6 +102,24 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
+    /// The failure of the connection to the provider, if it was that.
+    pub(crate) fn upstream(self) -> Option<UpstreamError> {
+        match self {
+            Self::Upstream(error) => Some(error),
+            Self::Unbuildable | Self::ClientGone => None,
+        }
+    }
+
+    /// Settles the call's use: nothing when the provider cannot have worked, else an estimate.
+    pub(crate) fn settle(self, meter: Meter) {
+        match self {
+            Self::Unbuildable | Self::ClientGone | Self::Upstream(UpstreamError::Connect) => {
+                meter.failed();
+            }
+            Self::Upstream(UpstreamError::Closed | UpstreamError::Timeout) => drop(meter),
+        }
+    }
+
     /// The answer the client gets.
     pub(crate) fn into_api(self, provider: &Provider) -> ApiError {
         let (code, detail) = match self {
@@ -129,46 +145,106 @@ impl CallError {
     }
 }
 
+/// What reads a call's use from its answer.
+pub(crate) struct Metered {
+    /// Settles the call.
+    pub(crate) meter: Meter,
+    /// The request was changed to report its use; the client did not ask for it.
+    pub(crate) asked: bool,
+}
+
 /// Streams a provider's answer to the client.
 pub(crate) fn relay_answer(
     live: &Live,
     provider: &Provider,
     key: &Secret,
     answer: Answer,
+    metered: Metered,
     mut outcome: Outcome,
 ) -> Response {
     outcome.provider = Some(provider.id.to_string());
     outcome.provider_time = Some(answer.took);
-    let (head, body) = answer.response.into_parts();
-    let refused = head.status.is_informational()
-        || (head.status.is_redirection() && head.status != StatusCode::NOT_MODIFIED);
-    let mut response = if refused {
-        ApiError::new(
-            ErrorCode::ProviderBadResponse,
-            "the provider answered with a redirect, which is never followed with a key",
-        )
-        .provider(&provider.id)
-        .into_response()
-    } else {
-        let events = headers::is_event_stream(&head.headers);
-        let body = outbound::Outbound::new(
-            body,
-            events,
-            live.config.timeouts.idle,
-            Arc::clone(&outcome.interrupted),
-        );
-        let mut response = Response::new(Body::new(body));
-        *response.status_mut() = head.status;
-        *response.headers_mut() = headers::incoming(&head.headers, key);
-        if events {
-            // nginx would otherwise collect the stream before passing it on.
-            response.headers_mut().insert(
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            );
+    let refusal = refusal(&answer.head);
+    let mut response = match refusal {
+        Some(detail) => {
+            metered.meter.failed();
+            ApiError::new(ErrorCode::ProviderBadResponse, detail)
+                .provider(&provider.id)
+                .into_response()
         }
-        response
+        None => stream(live, key, answer, metered, &outcome),
     };
     response.extensions_mut().insert(outcome);
+    response
+}
+
+/// Why an answer must not reach the client.
+fn refusal(head: &http::response::Parts) -> Option<&'static str> {
+    let status = head.status;
+    if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        return Some("the provider answered with a redirect, which is never followed with a key");
+    }
+    if status.is_informational() {
+        return Some("the provider answered with a status that ends no request");
+    }
+    let packed = head
+        .headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if packed && is_searched(head) {
+        return Some("the provider compressed an answer that must be searched for the key");
+    }
+    None
+}
+
+/// Providers echo keys in errors, and in the error events of a stream.
+fn is_searched(head: &http::response::Parts) -> bool {
+    head.status.is_client_error()
+        || head.status.is_server_error()
+        || headers::is_event_stream(&head.headers)
+}
+
+fn stream(
+    live: &Live,
+    key: &Secret,
+    answer: Answer,
+    metered: Metered,
+    outcome: &Outcome,
+) -> Response {
+    let Answer { head, source, .. } = answer;
+    let Metered { mut meter, asked } = metered;
+    let content_type = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    meter.tell(Arc::clone(&outcome.used));
+    meter.answered(head.status.as_u16(), content_type, asked);
+    let events = headers::is_event_stream(&head.headers);
+    // Exposed to search for it.
+    let scrubber = || {
+        Scrubber::for_key(
+            live.providers.catalogue(),
+            key.expose_str().unwrap_or_default(),
+        )
+    };
+    let body = outbound::Outbound::new(
+        source,
+        events,
+        is_searched(&head).then(scrubber),
+        meter,
+        live.config.timeouts.idle,
+        Arc::clone(&outcome.interrupted),
+    );
+    let mut response = Response::new(Body::new(body));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers::incoming(&head.headers, &mut scrubber());
+    if events {
+        // nginx would otherwise collect the stream before passing it on.
+        response.headers_mut().insert(
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
+    }
     response
 }

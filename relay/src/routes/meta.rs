@@ -6,9 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use keyferry_protocol::base64url;
 use serde_json::{Value, json};
 
 use crate::edge::Ctx;
+use crate::openapi;
 use crate::state::Relay;
 
 /// `GET /healthz`: the process answers.
@@ -24,9 +26,11 @@ pub(super) async fn readyz(State(relay): State<Arc<Relay>>) -> Response {
             &json!({ "status": "draining" }),
         )
     } else {
+        // Still ready: users' own keys go on being relayed.
+        let degraded: &[&str] = if relay.limits().is_degraded() { &["redis"] } else { &[] };
         document(
             StatusCode::OK,
-            &json!({ "status": "ready", "degraded": [] }),
+            &json!({ "status": "ready", "degraded": degraded }),
         )
     }
 }
@@ -52,12 +56,28 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "now": now_millis(),
         "providers": providers,
-        "features": ["passthrough"],
+        "features": ["passthrough", "unified", "key-test"],
     });
+    if let (Some(fields), Some(published)) = (body.as_object_mut(), live.opener.published()) {
+        fields.insert(
+            "sealing".to_owned(),
+            json!({
+                "keySet": base64url::encode(&published.bytes),
+                "signature": base64url::encode(&published.signature),
+                "identity": base64url::encode(&published.identity),
+                "required": live.config.secrets.require_sealed,
+            }),
+        );
+    }
     if let (Some(fields), Some(origin)) = (body.as_object_mut(), live.hosts.vault()) {
         fields.insert("vaultOrigin".to_owned(), json!(origin.as_str()));
     }
     document(StatusCode::OK, &body)
+}
+
+/// `GET /openapi.json`: the relay's own description, with the providers it has now.
+pub(super) async fn openapi(Ctx(context): Ctx) -> Response {
+    document(StatusCode::OK, &openapi::document(context.live.providers.catalogue()))
 }
 
 /// Milliseconds since 1970 in UTC, as `Date.now()` gives them.
@@ -68,7 +88,7 @@ fn now_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn document(status: StatusCode, body: &Value) -> Response {
+pub(super) fn document(status: StatusCode, body: &Value) -> Response {
     (
         status,
         [(

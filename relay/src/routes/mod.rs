@@ -1,33 +1,78 @@
 //! The routes, each handing its work to the module that knows how.
 
 mod admin;
+mod key_test;
 mod meta;
+mod models;
+mod native_body;
 mod passthrough;
 mod site;
+mod unified;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use keyferry_protocol::ErrorCode;
 
 use crate::edge::EdgeLayer;
 use crate::error::ApiError;
 use crate::state::Relay;
+use crate::usage;
+
+/// The passthrough, as logs, metrics and /openapi.json name it.
+const PASSTHROUGH: &str = "/providers/{id}/{*path}";
+
+/// Every other route's template. A test holds it against the router and against /openapi.json.
+const TEMPLATES: [&str; 13] = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/responses",
+    "/v1/audio/transcriptions",
+    "/v1/models",
+    "/v1/keys/test",
+    "/v1/usage",
+    "/v1/limits",
+    "/.well-known/keyferry",
+    "/openapi.json",
+    "/healthz",
+    "/readyz",
+];
+
+fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
+    let unified = || post(unified::handle).fallback(post_only);
+    vec![
+        ("/v1/chat/completions", unified()),
+        ("/v1/completions", unified()),
+        ("/v1/embeddings", unified()),
+        ("/v1/responses", unified()),
+        ("/v1/audio/transcriptions", unified()),
+        ("/v1/models", get(models::handle).fallback(get_only)),
+        ("/v1/keys/test", post(key_test::handle).fallback(post_only)),
+        ("/v1/usage", get(usage::routes::usage).fallback(get_only)),
+        ("/v1/limits", get(usage::routes::limits).fallback(get_only)),
+        ("/.well-known/keyferry", get(meta::well_known).fallback(get_only)),
+        ("/openapi.json", get(meta::openapi).fallback(get_only)),
+        ("/healthz", get(meta::healthz).fallback(get_only)),
+        ("/readyz", get(meta::readyz).fallback(get_only)),
+    ]
+}
 
 /// The whole application: every route inside the edge rules. Tests drive it in-process.
 pub fn app(relay: Arc<Relay>) -> Router {
-    Router::new()
+    table()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .route("/providers/{*rest}", any(passthrough::handle))
-        .route(
-            "/.well-known/keyferry",
-            get(meta::well_known).fallback(get_only),
-        )
-        .route("/healthz", get(meta::healthz).fallback(get_only))
-        .route("/readyz", get(meta::readyz).fallback(get_only))
         .fallback(site::handle)
         .layer(EdgeLayer::new(Arc::clone(&relay)))
         .with_state(relay)
+}
+
+/// The templates of all routes but the page's files.
+pub fn templates() -> impl Iterator<Item = &'static str> {
+    TEMPLATES.into_iter().chain([PASSTHROUGH])
 }
 
 /// What the admin listener serves: metrics and probes.
@@ -43,16 +88,63 @@ pub fn admin(relay: Arc<Relay>) -> Router {
 /// The template of the route that `path` leads to, for logs and metrics: never the path itself,
 /// which may hold what someone pasted.
 pub(crate) fn template(path: &str) -> &'static str {
-    match path {
-        "/.well-known/keyferry" => "/.well-known/keyferry",
-        "/healthz" => "/healthz",
-        "/readyz" => "/readyz",
-        _ if path.starts_with("/providers/") => "/providers/{id}/{*path}",
-        _ if path.starts_with("/v1/") => "/v1",
-        _ => "/",
+    match TEMPLATES.into_iter().find(|template| fits(template, path)) {
+        Some(template) => template,
+        None if path.starts_with("/providers/") => PASSTHROUGH,
+        None if path.starts_with("/v1/") => "/v1",
+        None => "/",
     }
+}
+
+/// Whether `path` has the form of `template`, in which `{name}` stands for one segment.
+fn fits(template: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    template.split('/').all(|wanted| {
+        segments.next().is_some_and(|segment| {
+            segment == wanted || (wanted.starts_with('{') && !segment.is_empty())
+        })
+    }) && segments.next().is_none()
+}
+
+async fn post_only() -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed, "this route answers POST").allow("POST")
+}
+
+fn key_in_query() -> ApiError {
+    ApiError::new(
+        ErrorCode::KeyInQuery,
+        "the query holds a key; queries end up in logs, so send it in X-BYOK-Key",
+    )
 }
 
 async fn get_only() -> ApiError {
     ApiError::new(ErrorCode::MethodNotAllowed, "this route answers GET").allow("GET, HEAD")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_router_has_a_template() {
+        let routed: Vec<&str> = table().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(routed, TEMPLATES);
+    }
+
+    #[test]
+    fn templates_are_found_by_form() {
+        for (path, expected) in [
+            ("/v1/chat/completions", "/v1/chat/completions"),
+            ("/v1/chat/completions/", "/v1"),
+            ("/v1/sk-pasted", "/v1"),
+            ("/providers/openai/v1/models", PASSTHROUGH),
+            ("/healthz", "/healthz"),
+            ("/sk-pasted", "/"),
+        ] {
+            assert_eq!(template(path), expected, "{path}");
+        }
+        assert!(fits("/v1/things/{id}/parts", "/v1/things/a/parts"));
+        assert!(!fits("/v1/things/{id}", "/v1/things/"));
+        assert!(!fits("/v1/things/{id}", "/v1/things/a/b"));
+    }
 }

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::uri::PathAndQuery;
-use keyferry_protocol::{ErrorCode, Payer, Provider, header as names, path};
+use keyferry_protocol::{ErrorCode, Payer, Provider, path};
 
+use super::native_body::{Guard, NativeBody};
+use crate::callers;
 use crate::edge::{Ctx, Outcome};
 use crate::error::ApiError;
-use crate::keys;
-use crate::proxy::{self, Call, Inbound};
+use crate::keys::{self, SealedFor};
+use crate::proxy::{self, Call, Metered};
 use crate::state::Relay;
 use crate::tiers::RequestFacts;
+use crate::usage::{self, Costing, Metering};
+use crate::wishes::Wishes;
 
 /// Handles any method.
 pub(super) async fn handle(
@@ -31,47 +34,72 @@ pub(super) async fn handle(
         .map_err(|code| refused(code, provider))?;
     let query = parts.uri.query();
     if query.is_some_and(path::query_has_key) {
-        return Err(ApiError::new(
-            ErrorCode::KeyInQuery,
-            "the query holds a key; queries end up in logs, so send it in X-BYOK-Key",
-        ));
+        return Err(super::key_in_query());
     }
-    check_provider_header(&parts.headers, provider)?;
-    let identity = live.auth.identify(&context.credentials).await?;
+    let wishes = Wishes::read(&parts.headers)?;
+    if wishes.provider().is_some_and(|wanted| wanted != provider.id) {
+        return Err(mismatch(provider));
+    }
+    let identity = callers::identify(&relay, &context, &parts.headers).await?;
 
     // Never the server's key: what a native endpoint costs cannot be told beforehand.
-    let key = keys::user_key(&context, provider)?.ok_or_else(|| keys::missing(provider))?;
+    let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
+    let key = keys::user_key(&relay, &context, &sealed_for)
+        .await?
+        .ok_or_else(|| keys::missing(provider))?;
+    let key = key.secret();
     let target = match query {
         Some(query) => PathAndQuery::try_from(format!("{rest}?{query}")),
         None => PathAndQuery::try_from(rest),
     }
     .map_err(|_| ApiError::new(ErrorCode::BadPath, "path or query cannot be sent on"))?;
-    let gate = live.tiers.gate(identity.plan());
-    let server = &live.config.server;
-    let limit = if gate.is_some() { server.max_buffered_body_bytes } else { server.max_body_bytes };
-    let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
-    let body = match gate {
-        None => Body::new(body),
-        Some(gate) => {
-            let (method, headers) = (&parts.method, &parts.headers);
-            let request = RequestFacts { provider, method, path: rest, headers };
-            gate.admit_native(&request, body, &fault).await?
+    let (method, headers) = (&parts.method, &parts.headers);
+    let metering =
+        Metering { relay: &relay, context: &context, identity: &identity, headers, key: Some(key) };
+    let guard = Guard {
+        gate: live.tiers.gate(identity.plan()),
+        cost: metering.is_guarded(Payer::User),
+        buffered_limit: live.config.server.buffered_limit(),
+        max_body: live.config.server.max_body_bytes,
+        idle: live.config.timeouts.body_idle,
+    };
+    let request = RequestFacts { provider, method, path: rest, headers };
+    let body = NativeBody::read(guard, &request, body).await?;
+    let models: Option<Vec<&str>> =
+        body.models.as_ref().map(|models| models.iter().map(String::as_str).collect());
+    let costing = Costing {
+        provider,
+        method,
+        path: rest,
+        models: models.as_deref(),
+        body: body.whole.as_deref(),
+        is_json: body.is_json,
+    };
+    let meter = metering.begin(Payer::User, &costing).await?;
+    let whole = body.whole.as_ref().filter(|_| body.is_json);
+    let changed = whole.and_then(|whole| usage::asking_for_usage(provider, rest, whole));
+    let asked = changed.is_some() && !usage::wants_usage(headers);
+    let fault = body.fault.clone();
+    let call = Call { provider, method: method.clone(), target, headers };
+    let body = body.into_body(changed);
+    let sent = proxy::send(&relay, live, &call, key, body, context.peer.as_ref()).await;
+    let answer = match sent {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let Some(fault) = fault.error() {
+                meter.failed();
+                return Err(fault);
+            }
+            error.settle(meter);
+            return Err(error.into_api(provider));
         }
     };
-    let call = Call {
-        provider,
-        method: parts.method,
-        target,
-        headers: &parts.headers,
-    };
-    let answer = proxy::send(&relay, live, &call, key, body, context.peer.as_ref())
-        .await
-        .map_err(|error| fault.error().unwrap_or_else(|| error.into_api(provider)))?;
     let outcome = Outcome {
         payer: Some(Payer::User),
         ..Outcome::default()
     };
-    Ok(proxy::relay_answer(live, provider, key, answer, outcome))
+    let metered = Metered { meter, asked };
+    Ok(proxy::relay_answer(live, provider, key, answer, metered, outcome))
 }
 
 /// `/providers/openai/v1/models` → `openai`, `/v1/models`, both raw.
@@ -96,17 +124,10 @@ fn refused(code: ErrorCode, provider: &Provider) -> ApiError {
     ApiError::new(code, detail).provider(&provider.id)
 }
 
-fn check_provider_header(headers: &http::HeaderMap, provider: &Provider) -> Result<(), ApiError> {
-    if headers
-        .get_all(names::PROVIDER)
-        .iter()
-        .all(|value| value == &*provider.id)
-    {
-        return Ok(());
-    }
-    Err(ApiError::new(
+fn mismatch(provider: &Provider) -> ApiError {
+    ApiError::new(
         ErrorCode::ProviderMismatch,
         "X-BYOK-Provider names another provider than the path",
     )
-    .provider(&provider.id))
+    .provider(&provider.id)
 }

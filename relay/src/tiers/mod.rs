@@ -8,7 +8,6 @@
 //! A request is judged by every model it could make a provider run. What cannot be told counts as
 //! every tier, so hiding the model never widens a plan.
 
-mod enforce;
 mod named;
 mod pattern;
 
@@ -16,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyferry_protocol::ErrorCode;
 
+pub(crate) use named::model_in_path;
 pub use named::{Named, RequestFacts, named};
 use pattern::Pattern;
 
@@ -71,6 +71,10 @@ impl Tiers {
     /// [`Tiers::new`] from the configuration.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
+        if config.tiers.is_empty() {
+            // Plans then differ in their limits only.
+            return Self::default();
+        }
         Self::new(
             config
                 .tiers

@@ -93,7 +93,7 @@ pub fn named(request: &RequestFacts<'_>, body: &[u8]) -> Result<Named, ApiError>
 }
 
 /// The `<model>` of `…/models/<model>:<method>`, decoded as the provider will.
-fn model_in_path(path: &str) -> Option<String> {
+pub(crate) fn model_in_path(path: &str) -> Option<String> {
     let decoded = path::decode(path)?;
     let mut segments = decoded.split('/');
     segments.find(|segment| segment.ends_with("models") || segment.ends_with("Models"))?;

@@ -10,8 +10,8 @@ use keyferry_protocol::{Payer, Provider, header as names};
 
 use super::meter::Meter;
 use super::quote::{Quote, Size, measure};
-use super::routes::address_of;
 use crate::auth::Identity;
+use crate::callers::address_of;
 use crate::edge::Context;
 use crate::error::ApiError;
 use crate::limits::{Ask, Caller, Who};
@@ -120,7 +120,7 @@ impl Metering<'_> {
 /// The body changed so that its streamed answer reports its usage; `None` when it need not be.
 pub(crate) fn asking_for_usage(provider: &Provider, path: &str, body: &[u8]) -> Option<Bytes> {
     let can_be_asked = provider.stream_usage == StreamUsage::OnRequest
-        && path == provider.unified_path(Unified::Chat)
+        && path == provider.unified_path(Unified::ChatCompletions)
         // Reading a large body twice costs more than looking for a word in it.
         && memchr::memmem::find(body, b"\"stream\"").is_some();
     if !can_be_asked {

@@ -1,7 +1,7 @@
 //! One call's use, read from its answer as it passes, and the settlement at its end.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use keyferry_protocol::usage::{Framing, text_tokens};
@@ -25,6 +25,7 @@ pub struct Meter {
     alters: bool,
     streams: bool,
     complete: bool,
+    told: Option<Arc<OnceLock<Usage>>>,
 }
 
 impl Meter {
@@ -41,7 +42,13 @@ impl Meter {
             alters: false,
             streams: false,
             complete: false,
+            told: None,
         }
+    }
+
+    /// Puts the use into `cell` once the call has ended, for its log line.
+    pub fn tell(&mut self, cell: Arc<OnceLock<Usage>>) {
+        self.told = Some(cell);
     }
 
     /// The provider did nothing that costs: it was not reached, or its answer is none.
@@ -81,15 +88,14 @@ impl Meter {
     /// The answer is whole. What comes back is still to be passed on.
     pub fn finish(&mut self) -> Bytes {
         self.complete = true;
+        self.interrupt()
+    }
+
+    /// The answer has broken off. What comes back was held and is still to be passed on.
+    pub fn interrupt(&mut self) -> Bytes {
         let rest = self.reader.as_mut().map(UsageReader::finish).unwrap_or_default();
         self.conclude();
         rest.into()
-    }
-
-    /// What is known of the use so far.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        self.used()
     }
 
     fn used(&self) -> Usage {
@@ -121,6 +127,9 @@ impl Meter {
 
     fn conclude(&mut self) {
         let usage = self.used();
+        if let Some(cell) = &self.told {
+            let _ = cell.set(usage);
+        }
         let failed = self.status.is_some_and(|status| status >= 400);
         let priced = usage.cost.or_else(|| self.quote.price.map(|price| price.cost(&usage)));
         let listed = self

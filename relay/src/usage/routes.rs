@@ -1,31 +1,25 @@
 //! `GET /v1/usage` and `GET /v1/limits`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use keyferry_protocol::{ErrorCode, Fallback, Payer, header as names};
 use serde::Serialize;
 
 use super::report::{days_of, limits_report, usage_report};
 use crate::auth::Identity;
+use crate::callers::{address_of, identify};
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::keys::{SealedFor, UserKey, user_key};
-use crate::limits::{Who, client_address};
+use crate::limits::Who;
 use crate::state::Relay;
 use crate::store::clock::day_of;
 use crate::store::{CallerState, Store as _};
-
-/// The address a request came from; that of nobody when a test drives the router without a
-/// connection.
-pub(crate) fn address_of(context: &Context, headers: &HeaderMap) -> IpAddr {
-    let peer = context.peer.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
-    client_address(peer, headers, context.live.policy.trusted_proxies())
-}
 
 /// What the caller has used: its own calls, whoever paid.
 pub(crate) async fn usage(
@@ -82,7 +76,7 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     async fn new(relay: &Relay, context: &'a Context, parts: &Parts) -> Result<Self, ApiError> {
-        let identity = context.live.auth.identify(&context.credentials).await?;
+        let identity = identify(relay, context, &parts.headers).await?;
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let fallback = header(names::FALLBACK).and_then(Fallback::parse);
         let sealed_for = SealedFor::new(parts, header(names::PROVIDER).unwrap_or_default(), fallback);

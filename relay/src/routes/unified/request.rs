@@ -1,0 +1,208 @@
+//! A unified request, read as far as routing needs it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::BodyExt as _;
+use keyferry_protocol::catalogue::Unified;
+use keyferry_protocol::multipart::{self, FormScanner};
+use keyferry_protocol::routing::{is_model_name, splice};
+use keyferry_protocol::{ErrorCode, find_model, json, splice_model};
+
+use crate::error::ApiError;
+use crate::proxy::Inbound;
+use crate::secret::Secret;
+use crate::state::Live;
+
+/// Top-level fields in which SDKs and hand-written clients put keys.
+const KEY_FIELDS: [&str; 5] = [
+    "api_key",
+    "apiKey",
+    "x-byok-key",
+    "byok_key",
+    "authorization",
+];
+
+/// The form of a body, with the place of its `model`.
+#[derive(Debug)]
+enum Form {
+    Json(Range<usize>),
+    Multipart(Range<usize>),
+}
+
+/// A whole request body and the model it names.
+#[derive(Debug)]
+pub(super) struct Payload {
+    bytes: Bytes,
+    form: Form,
+    model: String,
+}
+
+impl Payload {
+    /// Reads the body of `route`.
+    ///
+    /// # Errors
+    /// `unsupported_media_type`, the body's own faults, `missing_model`, `key_in_body`.
+    pub(super) async fn read(
+        live: &Live,
+        route: Unified,
+        headers: &HeaderMap,
+        body: Body,
+        key: Option<&Secret>,
+    ) -> Result<Self, ApiError> {
+        let boundary = check_type(route, headers)?;
+        let (body, fault) = Inbound::new(
+            body,
+            live.config.server.buffered_limit(),
+            live.config.timeouts.body_idle,
+        )?;
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|_| {
+                fault.error().unwrap_or_else(|| {
+                    ApiError::new(ErrorCode::BadRequest, "the request body broke off")
+                })
+            })?
+            .to_bytes();
+        if key.is_some_and(|key| holds_key(&bytes, key)) {
+            return Err(key_in_body());
+        }
+        match boundary {
+            None => Self::from_json(bytes),
+            Some(boundary) => Self::from_form(bytes, &boundary),
+        }
+    }
+
+    fn from_json(bytes: Bytes) -> Result<Self, ApiError> {
+        let field =
+            find_model(&bytes).map_err(|error| ApiError::new(error.code(), error.to_string()))?;
+        let keys = json::top_level(&bytes, KEY_FIELDS)
+            .map_err(|error| ApiError::new(error.code(), error.message()))?;
+        if keys.iter().flatten().any(|value| !value.is_null()) {
+            return Err(key_in_body());
+        }
+        let (model, span) = (field.name.into_owned(), field.span);
+        Ok(Self {
+            form: Form::Json(span),
+            model,
+            bytes,
+        })
+    }
+
+    fn from_form(bytes: Bytes, boundary: &str) -> Result<Self, ApiError> {
+        let mut scanner = FormScanner::new(boundary, &["model", "api_key"]);
+        scanner
+            .feed(&bytes)
+            .and_then(|()| scanner.finish())
+            .map_err(|error| ApiError::new(error.code(), error.message()))?;
+        if scanner.field("api_key").is_some() {
+            return Err(key_in_body());
+        }
+        let field = scanner.field("model").ok_or_else(|| {
+            ApiError::new(ErrorCode::MissingModel, "the form has no field 'model'")
+        })?;
+        if !is_model_name(&field.value) {
+            return Err(ApiError::new(
+                ErrorCode::BadField,
+                "the field 'model' is not a usable name",
+            ));
+        }
+        Ok(Self {
+            form: Form::Multipart(field.span.clone()),
+            model: field.value.clone(),
+            bytes,
+        })
+    }
+
+    /// The model as the client named it.
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The body as it arrived.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// True for JSON, false for a form.
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json(_))
+    }
+
+    /// The body under another model name; only the bytes of that one value change.
+    pub(super) fn with_model(&self, name: &str) -> Bytes {
+        if name == self.model {
+            return self.bytes.clone();
+        }
+        match &self.form {
+            Form::Json(span) => splice_model(&self.bytes, span.clone(), name).into(),
+            Form::Multipart(span) => splice(&self.bytes, span.clone(), name.as_bytes()).into(),
+        }
+    }
+}
+
+/// Checks the content type; for a form it is its boundary that is returned.
+///
+/// Requiring `application/json` also keeps out the "simple" posts that a foreign page can make
+/// without a preflight.
+fn check_type(route: Unified, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let unsupported = |detail: &'static str| ApiError::new(ErrorCode::UnsupportedMediaType, detail);
+    let identity = |value: &HeaderValue| value == "identity";
+    if !headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(identity)
+    {
+        return Err(unsupported(
+            "the body must not be compressed: its model has to be read",
+        ));
+    }
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let text = values
+        .next()
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if values.next().is_some() {
+        return Err(unsupported("Content-Type is repeated"));
+    }
+    if route == Unified::Transcriptions {
+        return multipart::boundary(text)
+            .map(Some)
+            .ok_or_else(|| unsupported("this route takes multipart/form-data"));
+    }
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        Ok(None)
+    } else {
+        Err(unsupported("this route takes application/json"))
+    }
+}
+
+fn key_in_body() -> ApiError {
+    ApiError::new(
+        ErrorCode::KeyInBody,
+        "the body holds a key; bodies are passed on to the provider, so send it in X-BYOK-Key",
+    )
+}
+
+fn holds_key(body: &[u8], key: &Secret) -> bool {
+    // Exposed to look for it where it must not be. Short ones would be found by chance.
+    let key = key.expose();
+    key.len() >= 16 && memchr::memmem::find(body, key).is_some()
+}
+
+/// The path of a provider's own endpoint for the route, the client's query kept.
+pub(in crate::routes) fn target(
+    path: &str,
+    query: Option<&str>,
+) -> Result<http::uri::PathAndQuery, ApiError> {
+    let whole: Cow<'_, str> = match query {
+        Some(query) => format!("{path}?{query}").into(),
+        None => path.into(),
+    };
+    http::uri::PathAndQuery::try_from(whole.as_ref())
+        .map_err(|_| ApiError::new(ErrorCode::BadPath, "path or query cannot be sent on"))
+}

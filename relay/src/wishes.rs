@@ -1,0 +1,61 @@
+//! What the relay's own request headers ask for.
+
+use http::HeaderMap;
+use keyferry_protocol::{ErrorCode, Fallback, header as names};
+
+use crate::error::ApiError;
+
+/// What the relay's own headers ask for.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    /// `X-BYOK-Provider`, `""` when it was not sent.
+    pub(crate) provider: String,
+    /// `X-BYOK-Fallback`, `None` when it was not sent.
+    pub(crate) fallback: Option<Fallback>,
+}
+
+impl Wishes {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// `bad_header` for a repeated header or an unknown value.
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let provider = single(headers, names::PROVIDER)?
+            .unwrap_or_default()
+            .to_owned();
+        let fallback = match single(headers, names::FALLBACK)? {
+            None => None,
+            Some(value) => Some(Fallback::parse(value).ok_or_else(|| {
+                ApiError::new(
+                    ErrorCode::BadHeader,
+                    "X-BYOK-Fallback is one of never, allow, allow-any",
+                )
+            })?),
+        };
+        Ok(Self { provider, fallback })
+    }
+
+    /// The provider asked for, if any.
+    pub(crate) fn provider(&self) -> Option<&str> {
+        Some(self.provider.as_str()).filter(|id| !id.is_empty())
+    }
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, ApiError> {
+    let bad = || {
+        ApiError::new(
+            ErrorCode::BadHeader,
+            format!("{name} is repeated or unreadable"),
+        )
+    };
+    let mut values = headers.get_all(name).iter();
+    let value = values
+        .next()
+        .map(|value| value.to_str().map_err(|_| bad()))
+        .transpose()?;
+    if values.next().is_some() {
+        Err(bad())
+    } else {
+        Ok(value)
+    }
+}
