@@ -98,6 +98,7 @@ async function greet(
   } catch (thrown) {
     life.release();
     port.close();
+    if (source instanceof Worker) source.terminate();
     throw thrown;
   }
 }

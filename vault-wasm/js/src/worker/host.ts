@@ -75,7 +75,7 @@ export class Host {
   }
 
   leave(port: Port): void {
-    if (!this.#ports.delete(port)) return;
+    this.#ports.delete(port);
     this.hiddenChanged();
     if (this.#ports.size > 0) return;
     clearTimeout(this.#aloneTimer);
