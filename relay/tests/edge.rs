@@ -392,12 +392,16 @@ async fn the_page_and_the_frame_are_apart() {
         frame.header("cross-origin-resource-policy"),
         Some("cross-origin")
     );
+    assert_eq!(frame.header("origin-agent-cluster"), Some("?1"));
     assert_eq!(
         Reply::read(at_vault("/keyferry/index.js").await)
             .await
             .status,
         200
     );
+    let embedders = Reply::read(at_vault("/frame/embedders").await).await;
+    assert_eq!(embedders.text(), r#"["https://app.example"]"#);
+    assert_eq!(with(&relay, "GET", "/frame/embedders", &[]).await.status, 404);
     for path in ["/", "/index.html", "/app-0123456789abcdef.css"] {
         assert_eq!(
             Reply::read(at_vault(path).await).await.status,

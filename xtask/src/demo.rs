@@ -52,8 +52,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     ctrlc::set_handler(move || {
         let _ = stop.send(());
     })?;
-    let frame_port = options.port + 1;
-    for port in [options.port, frame_port] {
+    for port in [options.port, options.port + 1] {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
             bail!("port {port} is taken: free it or choose another with --port");
         }
@@ -127,7 +126,11 @@ fn configuration(port: u16, standin: Option<&str>) -> String {
         "[server]\n\
          listen = \"127.0.0.1:{port}\"\n\
          public_origins = [\"http://localhost:{port}\", \"http://127.0.0.1:{port}\"]\n\
-         static_dir = \"www/dist\"\n"
+         static_dir = \"www/dist\"\n\
+         [vault]\n\
+         listen = \"127.0.0.1:{}\"\n\
+         embedders = [\"http://localhost:{port}\", \"http://127.0.0.1:{port}\"]\n",
+        port + 1
     );
     if let Some(url) = standin {
         for id in IMITATED {

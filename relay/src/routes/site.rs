@@ -8,14 +8,19 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use keyferry_protocol::ErrorCode;
+use serde_json::json;
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 
+use super::meta;
 use crate::edge::{Context, Ctx, Site};
 use crate::error::ApiError;
+use crate::origin::Origin;
 
 /// Where the frame's document lies below the static folder.
 const FRAME_FILE: &str = "/keyferry/frame.html";
+/// Where the frame's script asks who may embed it.
+const EMBEDDERS: &str = "/frame/embedders";
 
 /// Serves a file, or says that there is nothing here.
 pub(super) async fn handle(Ctx(context): Ctx, request: Request) -> Result<Response, ApiError> {
@@ -30,6 +35,7 @@ pub(super) async fn handle(Ctx(context): Ctx, request: Request) -> Result<Respon
     let file = match context.site {
         Site::Page if path == "/frame" || path == FRAME_FILE => return Err(not_found()),
         Site::Page => None,
+        Site::Vault if path == EMBEDDERS => return Ok(embedders(&context)),
         Site::Vault if path == "/frame" => Some(FRAME_FILE),
         Site::Vault if path.starts_with("/keyferry/") => None,
         Site::Vault => return Err(not_found()),
@@ -37,6 +43,14 @@ pub(super) async fn handle(Ctx(context): Ctx, request: Request) -> Result<Respon
     let mut response = serve(folder, request, file).await.ok_or_else(not_found)?;
     policy(&context, file.is_some(), response.headers_mut());
     Ok(response)
+}
+
+/// The origins whose pages may embed the frame. The browser holds them to `frame-ancestors`; the
+/// frame's script also checks where its messages come from, for which it needs the same list.
+fn embedders(context: &Context) -> Response {
+    let listed = &context.live.config.vault.embedders;
+    let listed: Vec<&str> = listed.iter().map(Origin::as_str).collect();
+    meta::document(StatusCode::OK, &json!(listed))
 }
 
 /// Reads the file; `None` when there is none. [`ServeDir`] refuses paths that leave the folder.
@@ -120,6 +134,8 @@ fn policy(context: &Context, frame: bool, headers: &mut http::HeaderMap) {
             "same-origin",
         );
     } else {
+        // A process of its own, apart from an app on a sibling host or another port of this one.
+        put(HeaderName::from_static("origin-agent-cluster"), "?1");
         // A page that isolates itself may still embed the frame.
         put(
             HeaderName::from_static("cross-origin-resource-policy"),
