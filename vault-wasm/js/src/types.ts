@@ -123,6 +123,68 @@ export interface RekeyOptions {
   passkeys?: "keep" | "drop";
 }
 
+/** What one key was used for on one day. */
+export interface UsageRow {
+  /** Id of the key. */
+  readonly key: string;
+  readonly provider: string;
+  /** Start of the UTC day in milliseconds since the epoch; 0 for the sum of days too old to be kept apart. */
+  readonly day: number;
+  readonly requests: number;
+  /** Of these, answered with an error. */
+  readonly errors: number;
+  /** Of these, counts that are estimates. */
+  readonly estimated: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** US dollars, as far as known. */
+  readonly costUsd: number;
+}
+
+/** One thing that was done with the vault. */
+export interface AuditEvent {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** `created`, `unlocked`, `key_added`, `request`, … */
+  readonly action: string;
+  /** Of the key or passkey it was done with. */
+  readonly id: string | null;
+  /** For `request` the answer's status, for `imported` the number of keys, and so on. */
+  readonly number: number;
+}
+
+/** What a person can set. */
+export interface Settings {
+  /** Minutes without use before the vault locks, 1–1440. */
+  readonly autoLockMinutes: number;
+  /** Lock as soon as no page of the vault is visible. */
+  readonly lockOnHide: boolean;
+  /** When a backup was last exported: milliseconds since the epoch, null if never. */
+  readonly exportedAt: number | null;
+}
+
+/** What a lease is asked for. */
+export interface LeaseRequest {
+  /** Catalogue id. */
+  provider: string;
+  /** At most 300, which is the default. */
+  ttlSeconds?: number;
+  /** What the lease may cost, in US dollars. */
+  maxUsd?: number;
+  /** The only models it is good for. */
+  models?: string[];
+}
+
+/** A short-lived stand-in for a key, for the app's own server or workers: sent as `X-BYOK-Lease`. */
+export interface Lease {
+  readonly id: string;
+  /** A secret worth as much as the lease: treat it as one. */
+  readonly handle: string;
+  readonly provider: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
 /** How to open the vault. */
 export type Unlock =
   | { password: SecretInput }

@@ -20,6 +20,9 @@ export interface LinkEvents {
   gone(why: VaultError): void;
 }
 
+/** Calls an operation. Rejects with a VaultError. */
+export type Call = <K extends OpName>(op: K, args: OpArgs<K>) => Promise<OpResult<K>>;
+
 /** The way to a vault: a worker's port, or memory in tests. */
 export interface Link {
   /** The snapshot at the time of connecting. */

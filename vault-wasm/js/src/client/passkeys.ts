@@ -1,29 +1,7 @@
 import { VaultError } from "../errors.js";
+import type { PasskeyAnswer, PasskeyRequest, PasskeySlot } from "../ops.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** A passkey slot as the ceremony needs it. */
-export interface PasskeySlot {
-  credentialId: Bytes;
-  /** Input of the PRF, random per slot. */
-  prfSalt: Bytes;
-}
-
-/** What the vault wants a ceremony to be held with. */
-export interface PasskeyRequest {
-  rpId: string;
-  /** Names the vault to the authenticator. */
-  userId: Bytes;
-  /** For a new passkey. */
-  prfSalt: Bytes;
-  passkeys: PasskeySlot[];
-}
-
-/** What a ceremony gave: bytes to be moved into the worker. */
-export interface PasskeyAnswer {
-  credentialId: Bytes;
-  prf: Bytes;
-}
 
 /** ES256, EdDSA, RS256 (COSE algorithm identifiers): what authenticators have. */
 const ALGORITHMS = [-7, -8, -257];
@@ -51,7 +29,7 @@ export async function createPasskey(request: PasskeyRequest, name: string): Prom
   const credentialId = new Uint8Array(credential.rawId);
   const first = prf?.results?.first;
   // Many authenticators evaluate only when used, which takes a second tap.
-  return first ? { credentialId, prf: bytes(first) } : usePasskey(rpId, [{ credentialId, prfSalt }]);
+  return first ? { credentialId, prf: bytes(first) } : usePasskey(rpId, [{ id: "", credentialId, prfSalt }]);
 }
 
 /** Has the person use one of these passkeys. */

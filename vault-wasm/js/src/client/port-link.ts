@@ -188,10 +188,6 @@ export class PortLink implements Link {
 /** The buffers of the byte arrays in `args`: moved, not copied, so that no second copy stays behind. */
 function bytesIn(args: object): Transferable[] {
   return Object.values(args).flatMap((value: unknown) =>
-    value instanceof Uint8Array ? [value.buffer] : isPlain(value) ? bytesIn(value) : [],
+    value instanceof Uint8Array ? [value.buffer] : typeof value === "object" && value !== null ? bytesIn(value) : [],
   );
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

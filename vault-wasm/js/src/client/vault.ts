@@ -1,11 +1,26 @@
 import type { OpArgs, OpName, OpResult } from "../ops.js";
-import type { KeyInfo, NewKey, Provider, SecretInput, Snapshot, Unlock, VaultEvents, VaultState } from "../types.js";
+import type {
+  AuditEvent,
+  Lease,
+  LeaseRequest,
+  Provider,
+  RekeyOptions,
+  SecretInput,
+  Settings,
+  Snapshot,
+  Unlock,
+  UsageRow,
+  VaultEvents,
+  VaultState,
+} from "../types.js";
 import type { Refusal, VaultEventType } from "../wire.js";
 import { PageUi } from "../frame/page-ui.js";
 import type { VaultUi } from "../frame/ui.js";
 import { vaultFetch } from "./fetch.js";
 import { interceptFetch } from "./intercept.js";
-import type { Link } from "./link.js";
+import type { Call, Link } from "./link.js";
+import { Keys } from "./owner/keys.js";
+import { Passkeys } from "./owner/passkeys.js";
 import { secretBytes } from "./secret.js";
 import { SERVER_SNAPSHOT } from "./snapshot.js";
 
@@ -21,14 +36,14 @@ export class Vault extends EventTarget {
   #snapshot: Snapshot;
   #persisted: boolean | null = null;
 
-  /** The person's keys. Owner ports only; every method rejects with a VaultError. */
-  readonly keys = {
-    /** Stores a key. Codes: `bad_key_format`, `duplicate_key`, `duplicate_name`, `unknown_provider`, `locked`. */
-    add: ({ key, ...fields }: NewKey): Promise<KeyInfo> => this.#call("keysAdd", { ...fields, key: secretBytes(key) }),
-    /** Everything about the keys except the keys. */
-    list: async (): Promise<KeyInfo[]> => (await this.#call("keysList", {})).keys,
-    /** Deletes a key. Codes: `not_found`, `locked`. */
-    remove: async (id: string): Promise<void> => void (await this.#call("keysRemove", { id })),
+  /** The person's keys. Owner ports only. */
+  readonly keys: Keys;
+  /** The passkeys that open the vault. Owner ports only. */
+  readonly passkeys: Passkeys;
+  /** The recovery code. Owner ports only. */
+  readonly recovery: {
+    /** Replaces the code and the vault key. Codes: `wrong_password`, `passkey_failed`, `locked`. */
+    readonly renew: (password: SecretInput, options?: RekeyOptions) => Promise<{ recoveryCode: string }>;
   };
 
   /** The vault's own dialogs: create, unlock, keys, settings. */
@@ -41,6 +56,15 @@ export class Vault extends EventTarget {
     this.#link = link;
     this.#closed = closed;
     this.#snapshot = link.snapshot;
+    const call: Call = (op, args) => link.call(op, args);
+    this.keys = new Keys(call);
+    this.passkeys = new Passkeys(call);
+    this.recovery = {
+      renew: async (password, options = {}) => {
+        const passkeys = await this.passkeys.retap(options);
+        return call("recoveryRenew", { password: secretBytes(password), passkeys });
+      },
+    };
     link.listen({
       snapshot: (next) => this.#update(next),
       event: (type, detail) => this.#tell(type, detail),
@@ -100,6 +124,16 @@ export class Vault extends EventTarget {
     this.#call("touch", {}).catch(() => undefined);
   }
 
+  /** What the keys were used for, by key and day. `since` in milliseconds since the epoch. Codes: `locked`. */
+  async usage(options: { since?: number } = {}): Promise<UsageRow[]> {
+    return (await this.#call("usage", options)).rows;
+  }
+
+  /** A short-lived handle that the app's own server can use in a key's place. Codes: `locked`, `not_found`, `network`, `relay_refused`. */
+  lease(request: LeaseRequest): Promise<Lease> {
+    return this.#call("lease", request);
+  }
+
   /** A port to this vault for another page, which can use it (`openVault({ port })`) but not manage it. */
   share(): MessagePort {
     return this.#link.share();
@@ -123,6 +157,49 @@ export class Vault extends EventTarget {
   async unlock(how: Unlock): Promise<void> {
     if ("password" in how) await this.#call("unlock", { password: secretBytes(how.password) });
     else if ("recoveryCode" in how) await this.#call("unlock", { recoveryCode: secretBytes(how.recoveryCode) });
+    else await this.#call("unlock", { passkey: await this.passkeys.use() });
+  }
+
+  /**
+   * Changes the password, and with it the vault key and the recovery code: an
+   * old copy of the vault and the old password open nothing that comes after.
+   * Codes: `wrong_password`, `weak_password`, `passkey_failed`, `locked`.
+   */
+  async changePassword(old: SecretInput, next: SecretInput, options: RekeyOptions = {}): Promise<{ recoveryCode: string }> {
+    const passkeys = await this.passkeys.retap(options);
+    return this.#call("changePassword", { old: secretBytes(old), next: secretBytes(next), passkeys });
+  }
+
+  /** A backup file under a password of its own. Codes: `weak_password`, `locked`. */
+  async export(password: SecretInput): Promise<Blob> {
+    const { file } = await this.#call("exportBackup", { password: secretBytes(password) });
+    return new Blob([file], { type: "application/octet-stream" });
+  }
+
+  /** Adds the keys of a backup that are not here yet. Codes: `bad_backup`, `wrong_password`, `future_version`, `locked`. */
+  async import(file: Blob | Uint8Array, password: SecretInput): Promise<{ added: number; skipped: number }> {
+    const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
+    return this.#call("importBackup", { file: bytes, password: secretBytes(password) });
+  }
+
+  /** Binds the vault to another relay, which gets the keys from then on. Codes: `wrong_password`, `locked`. */
+  async rebind(relay: string | URL, password: SecretInput): Promise<void> {
+    await this.#call("rebind", { relay: new URL(relay, document.baseURI).href, password: secretBytes(password) });
+  }
+
+  /** What the person has set; given some, changes them, which takes the password. Codes: `wrong_password`, `bad_argument`, `locked`. */
+  settings(changes?: { password: SecretInput; autoLockMinutes?: number; lockOnHide?: boolean }): Promise<Settings> {
+    return this.#call("settings", changes ? { ...changes, password: secretBytes(changes.password) } : {});
+  }
+
+  /** What was done with the vault, newest first. Codes: `locked`. */
+  async audit(options: { limit?: number } = {}): Promise<AuditEvent[]> {
+    return (await this.#call("audit", options)).events;
+  }
+
+  /** Deletes the vault and everything in it, locked or not. */
+  async destroy(): Promise<void> {
+    await this.#call("destroy", {});
   }
 
   // ---- from the link

@@ -1,0 +1,56 @@
+import type { PasskeyAnswer } from "../../ops.js";
+import type { PasskeyInfo, RekeyOptions, SecretInput } from "../../types.js";
+import type { Call } from "../link.js";
+import { secretBytes } from "../secret.js";
+
+/** Most pages of most people never hold a ceremony. */
+const ceremony = () => import("../passkeys.js");
+
+/** The passkeys that open the vault. Owner ports only; every method rejects with a VaultError. */
+export class Passkeys {
+  readonly #call: Call;
+
+  /** @internal */
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Has the browser make a passkey and enrols it. Codes: `passkey_failed`, `wrong_password`, `locked`. */
+  async add(password: SecretInput, name = "Passkey"): Promise<PasskeyInfo> {
+    const request = await this.#call("passkeyRequest", {});
+    const answer = await (await ceremony()).createPasskey(request, name);
+    const { rpId, prfSalt } = request;
+    return this.#call("passkeysAdd", { ...answer, rpId, prfSalt, name, password: secretBytes(password) });
+  }
+
+  /** Those enrolled. */
+  async list(): Promise<PasskeyInfo[]> {
+    return (await this.#call("passkeysList", {})).passkeys;
+  }
+
+  /**
+   * Forgets a passkey and generates a new vault key, so that an old copy does
+   * not open with it. Gives the new recovery code. Codes: `not_found`,
+   * `wrong_password`, `passkey_failed`, `locked`.
+   */
+  async remove(id: string, password: SecretInput, options: RekeyOptions = {}): Promise<{ recoveryCode: string }> {
+    const passkeys = await this.retap(options, id);
+    return this.#call("passkeysRemove", { id, password: secretBytes(password), passkeys });
+  }
+
+  /** @internal One tap of each passkey that is to stay, all of which a new vault key must be wrapped for. */
+  async retap({ passkeys = "drop" }: RekeyOptions, except?: string): Promise<PasskeyAnswer[]> {
+    if (passkeys === "drop") return [];
+    const { rpId, passkeys: slots } = await this.#call("passkeyRequest", {});
+    const { usePasskey } = await ceremony();
+    const answers: PasskeyAnswer[] = [];
+    for (const slot of slots) if (slot.id !== except) answers.push(await usePasskey(rpId, [slot]));
+    return answers;
+  }
+
+  /** @internal */
+  async use(): Promise<PasskeyAnswer> {
+    const { rpId, passkeys } = await this.#call("passkeyRequest", {});
+    return (await ceremony()).usePasskey(rpId, passkeys);
+  }
+}
