@@ -24,7 +24,10 @@ pub(crate) async fn identify(
     match context.live.auth.identify(&context.credentials).await {
         Err(error) if error.code() == ErrorCode::AuthInvalid => {
             let address = address_of(context, headers);
-            relay.limits().address_failed(&context.live.policy, address).await?;
+            relay
+                .limits()
+                .address_failed(&context.live.policy, address)
+                .await?;
             Err(error)
         }
         identity => identity,
@@ -34,6 +37,9 @@ pub(crate) async fn identify(
 /// The address a request came from; that of nobody when a test drives the router without a
 /// connection.
 pub(crate) fn address_of(context: &Context, headers: &HeaderMap) -> IpAddr {
-    let peer = context.peer.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
+    let peer = context
+        .peer
+        .as_ref()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
     client_address(peer, headers, context.live.policy.trusted_proxies())
 }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn prices_per_token_are_exact() {
-        let list = prices("[m]\ninput_usd_per_token = 2.5e-06\noutput_usd_per_token = 1e-5").unwrap();
+        let list =
+            prices("[m]\ninput_usd_per_token = 2.5e-06\noutput_usd_per_token = 1e-5").unwrap();
         let price = list.find(&Catalogue::builtin(), "openai", "m").unwrap();
         assert_eq!(price.at_most(1_000_000, 0, 0).to_micros(), 2_500_000);
         assert_eq!(price.at_most(0, 1, 0).to_micros(), 10);

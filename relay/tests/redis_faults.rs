@@ -19,7 +19,10 @@ use store_suite::{account, ended, random, request, reserving};
 const BOUND: Duration = Duration::from_secs(1);
 
 async fn connect(url: &str) -> RedisStore {
-    let settings = RedisSettings { urls: &[url], cluster: false };
+    let settings = RedisSettings {
+        urls: &[url],
+        cluster: false,
+    };
     let store = RedisStore::open(settings, Time::Server).unwrap();
     store.first_attempt().await;
     store
@@ -28,7 +31,11 @@ async fn connect(url: &str) -> RedisStore {
 async fn recovered(store: &RedisStore) {
     let started = Instant::now();
     while store.health() != Health::Up {
-        assert!(started.elapsed() < Duration::from_secs(10), "not back: {:?}", store.health());
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "not back: {:?}",
+            store.health()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -45,16 +52,31 @@ async fn slowest(store: &RedisStore, expect_failure: bool) -> Duration {
         let results: Vec<Result<(), StoreError>> = vec![
             store.admit(&admission).await.map(drop),
             store.settle(&settlement).await.map(drop),
-            store.take(account.caller, Rate::per_hour(5)).await.map(drop),
-            store.remember(b"nonce", Duration::from_secs(1)).await.map(drop),
-            store.put_lease(lease, &[0; 32], b"value", BOUND).await.map(drop),
-            store.lease(lease, &[0; 32], LeaseAction::Get).await.map(drop),
+            store
+                .take(account.caller, Rate::per_hour(5))
+                .await
+                .map(drop),
+            store
+                .remember(b"nonce", Duration::from_secs(1))
+                .await
+                .map(drop),
+            store
+                .put_lease(lease, &[0; 32], b"value", BOUND)
+                .await
+                .map(drop),
+            store
+                .lease(lease, &[0; 32], LeaseAction::Get)
+                .await
+                .map(drop),
             store.state(account.caller).await.map(drop),
             store.usage(account.caller, 20_454, 35).await.map(drop),
         ];
         // Eight in a row, together still within the bound: only the first may wait.
         slowest = slowest.max(started.elapsed());
-        assert!(!expect_failure || results.iter().all(Result::is_err), "{results:?}");
+        assert!(
+            !expect_failure || results.iter().all(Result::is_err),
+            "{results:?}"
+        );
     }
     slowest
 }
@@ -153,7 +175,10 @@ async fn a_failure_nobody_meets_is_noticed_too() {
     server.kill();
     let started = Instant::now();
     while store.health() == Health::Up {
-        assert!(started.elapsed() < Duration::from_secs(3), "still said to be up");
+        assert!(
+            started.elapsed() < Duration::from_secs(3),
+            "still said to be up"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -170,14 +195,34 @@ async fn full_memory_refuses_money_and_leaves_nothing_half_written() {
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let (second, _) = reserving(&account, 400, Some(1_000));
     let error = store.admit(&second).await.unwrap_err();
-    assert_eq!(error, StoreError { outcome: Outcome::NotDone, reason: "refused" });
+    assert_eq!(
+        error,
+        StoreError {
+            outcome: Outcome::NotDone,
+            reason: "refused"
+        }
+    );
     let settlement = ended(&account, admitted.day, Some(held), Default::default());
-    assert_eq!(store.settle(&settlement).await.unwrap_err().outcome, Outcome::NotDone);
+    assert_eq!(
+        store.settle(&settlement).await.unwrap_err().outcome,
+        Outcome::NotDone
+    );
     let lease = random(LeaseId::new);
-    assert!(store.put_lease(lease, &[0; 32], b"value", BOUND).await.is_err());
+    assert!(
+        store
+            .put_lease(lease, &[0; 32], b"value", BOUND)
+            .await
+            .is_err()
+    );
     assert!(matches!(store.health(), Health::Down("refused")));
-    let spent: u64 =
-        store.state(account.caller).await.unwrap().spent.iter().map(|spend| spend.spent).sum();
+    let spent: u64 = store
+        .state(account.caller)
+        .await
+        .unwrap()
+        .spent
+        .iter()
+        .map(|spend| spend.spent)
+        .sum();
     assert_eq!(spent, 400, "exactly the reservation made before");
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     recovered(&store).await;
@@ -194,7 +239,11 @@ async fn a_slow_server_is_waited_for_within_the_bound() {
         server.send(&["CLIENT", "PAUSE", &pause.to_string()]);
         let started = Instant::now();
         let taken = store.take(caller, rate).await;
-        assert!(started.elapsed() < BOUND, "{pause} ms: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < BOUND,
+            "{pause} ms: {:?}",
+            started.elapsed()
+        );
         assert_eq!(taken.is_ok(), pause < 300, "{pause} ms");
         if taken.is_err() {
             recovered(&store).await;
@@ -208,7 +257,10 @@ async fn a_failover_loses_no_money_that_was_replicated() {
     let replica = RedisServer::start(&[]);
     replica.command(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
     let started = Instant::now();
-    while !replica.command(&["INFO", "replication"]).contains("master_link_status:up") {
+    while !replica
+        .command(&["INFO", "replication"])
+        .contains("master_link_status:up")
+    {
         assert!(started.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -245,7 +297,10 @@ async fn a_failover_loses_no_money_that_was_replicated() {
     replica.command(&["REPLICAOF", "NO", "ONE"]);
     recovered(&store).await;
     assert!(matches!(
-        store.admit(&reserving(&account, 200, Some(1_000)).0).await.unwrap(),
+        store
+            .admit(&reserving(&account, 200, Some(1_000)).0)
+            .await
+            .unwrap(),
         Decision::Refused(_)
     ));
     let settlement = ended(&account, admitted.day, Some(held), Default::default());
@@ -257,7 +312,10 @@ async fn one_frozen_node_of_a_cluster_leaves_the_others_working() {
     let cluster = RedisCluster::start();
     let urls = cluster.urls();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let settings = RedisSettings { urls: &urls, cluster: true };
+    let settings = RedisSettings {
+        urls: &urls,
+        cluster: true,
+    };
     let store = RedisStore::open(settings, Time::Server).unwrap();
     store.first_attempt().await;
     recovered(&store).await;
@@ -278,7 +336,12 @@ async fn one_frozen_node_of_a_cluster_leaves_the_others_working() {
     cluster.nodes[0].thaw();
     recovered(&store).await;
     for _ in 0..50 {
-        assert!(store.take(random(CallerId::new), Rate::per_hour(5)).await.is_ok());
+        assert!(
+            store
+                .take(random(CallerId::new), Rate::per_hour(5))
+                .await
+                .is_ok()
+        );
     }
 }
 
@@ -290,15 +353,27 @@ async fn a_call_costs_one_round_trip_before_and_one_after() {
     let (admission, held) = reserving(&account, 10, Some(1_000_000));
     // The first call sends the scripts.
     store.admit(&admission).await.unwrap();
-    store.settle(&ended(&account, 20_454, Some(held), Default::default())).await.unwrap();
-    let before = (server.calls("evalsha"), server.calls("eval") - server.calls("evalsha"));
+    store
+        .settle(&ended(&account, 20_454, Some(held), Default::default()))
+        .await
+        .unwrap();
+    let before = (
+        server.calls("evalsha"),
+        server.calls("eval") - server.calls("evalsha"),
+    );
     for _ in 0..100 {
         let (mut admission, held) = reserving(&account, 10, Some(1_000_000));
         admission.requests = Some(Rate::per_hour(1_000));
         admission.tokens = Some(Rate::per_hour(1_000));
         store.admit(&admission).await.unwrap();
-        store.settle(&ended(&account, 20_454, Some(held), Default::default())).await.unwrap();
+        store
+            .settle(&ended(&account, 20_454, Some(held), Default::default()))
+            .await
+            .unwrap();
     }
-    let after = (server.calls("evalsha"), server.calls("eval") - server.calls("evalsha"));
+    let after = (
+        server.calls("evalsha"),
+        server.calls("eval") - server.calls("evalsha"),
+    );
     assert_eq!((after.0 - before.0, after.1 - before.1), (200, 0));
 }

@@ -12,12 +12,19 @@ use store_suite::{Fixture, NOON, RESERVATION_TTL};
 async fn open(urls: &[String], cluster: bool) -> Fixture<RedisStore> {
     let clock = Arc::new(ManualClock::at(NOON));
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let settings = RedisSettings { urls: &urls, cluster };
+    let settings = RedisSettings {
+        urls: &urls,
+        cluster,
+    };
     let store = RedisStore::open(settings, Time::Given(Box::new(clock.clone())))
         .unwrap()
         .with_reservation_ttl(RESERVATION_TTL);
     store.first_attempt().await;
-    Fixture { store, clock, real_expiry: true }
+    Fixture {
+        store,
+        clock,
+        real_expiry: true,
+    }
 }
 
 mod single {

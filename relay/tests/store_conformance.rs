@@ -10,7 +10,11 @@ use store_suite::{Fixture, NOON, RESERVATION_TTL};
 async fn local() -> Fixture<LocalStore> {
     let clock = Arc::new(ManualClock::at(NOON));
     let store = LocalStore::new(clock.clone()).with_reservation_ttl(RESERVATION_TTL);
-    Fixture { store, clock, real_expiry: false }
+    Fixture {
+        store,
+        clock,
+        real_expiry: false,
+    }
 }
 
 store_conformance!(local);

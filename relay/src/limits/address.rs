@@ -33,7 +33,10 @@ impl Network {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = self.address ^ wide(address);
-        differing.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+        differing
+            .checked_shr(128 - u32::from(self.bits))
+            .unwrap_or(0)
+            == 0
     }
 }
 
@@ -46,18 +49,27 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
-        let (most, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
+        let (most, offset) = if address.is_ipv4() {
+            (32, 96)
+        } else {
+            (128, 0)
+        };
         let bits = bits.unwrap_or(most);
         if bits > most {
             return Err(NotANetwork);
         }
-        Ok(Self { address: wide(address), bits: bits + offset })
+        Ok(Self {
+            address: wide(address),
+            bits: bits + offset,
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -81,9 +93,14 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) ->
     }
     let mut client = peer;
     let fields = headers.get_all("x-forwarded-for");
-    let fields: Vec<&str> = fields.iter().filter_map(|value| value.to_str().ok()).collect();
+    let fields: Vec<&str> = fields
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     for hop in fields.iter().rev().flat_map(|field| field.rsplit(',')) {
-        let Some(address) = parse_hop(hop.trim()) else { break };
+        let Some(address) = parse_hop(hop.trim()) else {
+            break;
+        };
         client = address;
         if !is_trusted(address) {
             break;
@@ -97,7 +114,11 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
     let bare = || text.trim_start_matches('[').split(']').next()?.parse().ok();
     text.parse()
         .ok()
-        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| {
+            text.parse::<std::net::SocketAddr>()
+                .ok()
+                .map(|address| address.ip())
+        })
         .or_else(bare)
 }
 
@@ -118,15 +139,27 @@ mod tests {
     fn only_a_trusted_proxy_is_believed() {
         assert_eq!(address("9.9.9.9", &["1.1.1.1"], &[]), "9.9.9.9");
         assert_eq!(address("9.9.9.9", &["1.1.1.1"], &["10.0.0.0/8"]), "9.9.9.9");
-        assert_eq!(address("10.0.0.1", &["1.1.1.1"], &["10.0.0.0/8"]), "1.1.1.1");
+        assert_eq!(
+            address("10.0.0.1", &["1.1.1.1"], &["10.0.0.0/8"]),
+            "1.1.1.1"
+        );
     }
 
     #[test]
     fn what_the_client_wrote_itself_is_not_believed() {
         let trusted = ["10.0.0.0/8"];
-        assert_eq!(address("10.0.0.1", &["6.6.6.6, 1.1.1.1"], &trusted), "1.1.1.1");
-        assert_eq!(address("10.0.0.1", &["6.6.6.6", "1.1.1.1, 10.0.0.2"], &trusted), "1.1.1.1");
-        assert_eq!(address("10.0.0.1", &["6.6.6.6, junk"], &trusted), "10.0.0.1");
+        assert_eq!(
+            address("10.0.0.1", &["6.6.6.6, 1.1.1.1"], &trusted),
+            "1.1.1.1"
+        );
+        assert_eq!(
+            address("10.0.0.1", &["6.6.6.6", "1.1.1.1, 10.0.0.2"], &trusted),
+            "1.1.1.1"
+        );
+        assert_eq!(
+            address("10.0.0.1", &["6.6.6.6, junk"], &trusted),
+            "10.0.0.1"
+        );
         assert_eq!(address("10.0.0.1", &[], &trusted), "10.0.0.1");
     }
 
@@ -134,8 +167,14 @@ mod tests {
     fn ports_and_brackets_are_taken_off() {
         let trusted = ["::1", "127.0.0.1"];
         assert_eq!(address("::1", &["1.1.1.1:5000"], &trusted), "1.1.1.1");
-        assert_eq!(address("::1", &["[2001:db8::1]:5000"], &trusted), "2001:db8::1");
-        assert_eq!(address("127.0.0.1", &["[2001:db8::1]"], &trusted), "2001:db8::1");
+        assert_eq!(
+            address("::1", &["[2001:db8::1]:5000"], &trusted),
+            "2001:db8::1"
+        );
+        assert_eq!(
+            address("127.0.0.1", &["[2001:db8::1]"], &trusted),
+            "2001:db8::1"
+        );
     }
 
     #[test]

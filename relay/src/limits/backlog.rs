@@ -29,7 +29,11 @@ impl Backlog {
     /// Delivers what waits, in order, until the store fails again.
     pub(super) async fn deliver(&self, store: &impl Store) {
         loop {
-            let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             let Some(settlement) = next else { return };
             if let Err(error) = store.settle(&settlement).await {
                 if may_repeat(&settlement, error) {

@@ -38,7 +38,12 @@ impl Caller {
     /// The caller a lease was made by, whoever presents it.
     #[must_use]
     pub fn of_lease(id: CallerId, plan: Option<Arc<str>>) -> Self {
-        Self { id, provisional: false, failures: id, plan }
+        Self {
+            id,
+            provisional: false,
+            failures: id,
+            plan,
+        }
     }
 
     /// Its name in the store.
@@ -61,8 +66,12 @@ impl Pseudonyms {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         // A key of its own, so that no other use of the server's secret can make a name.
-        let own = Self::keyed(secret).chain_update(b"keyferry pseudonyms 1").finalize();
-        Self { keyed: Self::keyed(&own.into_bytes()) }
+        let own = Self::keyed(secret)
+            .chain_update(b"keyferry pseudonyms 1")
+            .finalize();
+        Self {
+            keyed: Self::keyed(&own.into_bytes()),
+        }
     }
 
     /// HMAC (RFC 2104) over a hashed key when it is longer than a block, as the RFC wants it.
@@ -84,7 +93,13 @@ impl Pseudonyms {
     }
 
     fn name(&self, kind: &[u8; 4], value: &[u8]) -> CallerId {
-        let tag = self.keyed.clone().chain_update(kind).chain_update(value).finalize().into_bytes();
+        let tag = self
+            .keyed
+            .clone()
+            .chain_update(kind)
+            .chain_update(value)
+            .finalize()
+            .into_bytes();
         let mut id = [0; 16];
         for (to, from) in id.iter_mut().zip(tag) {
             *to = from;
@@ -105,7 +120,12 @@ impl Pseudonyms {
             (None, Some(key), Payer::User) => (self.key(key), true),
             _ => (self.name(b"addr", &network(who.address)), false),
         };
-        Caller { id, provisional, failures, plan: who.plan.map(Arc::from) }
+        Caller {
+            id,
+            provisional,
+            failures,
+            plan: who.plan.map(Arc::from),
+        }
     }
 
     /// The name of a key.
@@ -148,7 +168,12 @@ mod tests {
     use super::*;
 
     fn who(subject: Option<&'static str>, key: Option<&'static Secret>) -> Who<'static> {
-        Who { subject, plan: None, key, address: IpAddr::from([10, 0, 0, 1]) }
+        Who {
+            subject,
+            plan: None,
+            key,
+            address: IpAddr::from([10, 0, 0, 1]),
+        }
     }
 
     fn secret(text: &str) -> &'static Secret {
@@ -162,7 +187,10 @@ mod tests {
         let second = names.caller(&who(Some("a"), None), Payer::Server);
         assert_eq!(first.id, second.id);
         assert!(!first.provisional);
-        assert_ne!(first.id, names.caller(&who(Some("b"), None), Payer::Server).id);
+        assert_ne!(
+            first.id,
+            names.caller(&who(Some("b"), None), Payer::Server).id
+        );
     }
 
     #[test]
@@ -180,7 +208,10 @@ mod tests {
     #[test]
     fn names_depend_on_the_secret_and_hold_nothing() {
         let key = secret("sk-canary-0123456789");
-        let (one, two) = (Pseudonyms::new(&[1; 32]).key(key), Pseudonyms::new(&[2; 32]).key(key));
+        let (one, two) = (
+            Pseudonyms::new(&[1; 32]).key(key),
+            Pseudonyms::new(&[2; 32]).key(key),
+        );
         assert_ne!(one, two);
         assert!(!one.to_string().contains("canary"));
     }
@@ -199,7 +230,10 @@ mod tests {
         let long = Pseudonyms::keyed(&[7; 65]).finalize().into_bytes();
         let expected: [u8; 32] = {
             use sha2::Digest as _;
-            Pseudonyms::keyed(&Sha256::digest([7; 65])).finalize().into_bytes().into()
+            Pseudonyms::keyed(&Sha256::digest([7; 65]))
+                .finalize()
+                .into_bytes()
+                .into()
         };
         assert_eq!(<[u8; 32]>::from(long), expected);
     }

@@ -10,11 +10,17 @@ pub(super) struct Heartbeats(Mutex<HashMap<ReservationId, CallerId>>);
 
 impl Heartbeats {
     pub(super) fn insert(&self, id: ReservationId, caller: CallerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, caller);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, caller);
     }
 
     pub(super) fn remove(&self, id: ReservationId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
     }
 
     pub(super) fn all(&self) -> Vec<(CallerId, ReservationId)> {

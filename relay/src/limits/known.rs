@@ -27,7 +27,13 @@ impl Known {
     }
 
     pub(super) fn insert(&self, id: CallerId) {
-        if self.0.read().unwrap_or_else(PoisonError::into_inner).young.contains(&id) {
+        if self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .young
+            .contains(&id)
+        {
             return;
         }
         let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);

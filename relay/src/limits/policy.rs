@@ -130,8 +130,14 @@ mod tests {
     fn defaults_differ_by_payer() {
         let policy = Policy::new(&LimitSettings::default(), &BTreeMap::new());
         let byok = policy.limits(None, Payer::User);
-        assert_eq!((byok.requests.limit, byok.tokens, byok.daily_cap), (3_600, None, None));
-        assert_eq!(policy.limits(Some("any"), Payer::Server).requests.limit, 100);
+        assert_eq!(
+            (byok.requests.limit, byok.tokens, byok.daily_cap),
+            (3_600, None, None)
+        );
+        assert_eq!(
+            policy.limits(Some("any"), Payer::Server).requests.limit,
+            100
+        );
     }
 
     #[test]
@@ -146,15 +152,27 @@ mod tests {
             daily_cap_usd: Some(Usd(PicoUsd::from_micros(50_000_000))),
             ..PlanSettings::default()
         };
-        let free = PlanSettings { server_requests_per_hour: Some(0), ..PlanSettings::default() };
+        let free = PlanSettings {
+            server_requests_per_hour: Some(0),
+            ..PlanSettings::default()
+        };
         let plans = BTreeMap::from([("pro".to_owned(), pro), ("default".to_owned(), free)]);
         let policy = Policy::new(&settings, &plans);
         let limits = policy.limits(Some("pro"), Payer::Server);
-        assert_eq!((limits.requests.limit, limits.daily_cap), (1_000, Some(50_000_000)));
-        assert_eq!(policy.limits(Some("pro"), Payer::User).tokens, Some(Rate::per_hour(7)));
+        assert_eq!(
+            (limits.requests.limit, limits.daily_cap),
+            (1_000, Some(50_000_000))
+        );
+        assert_eq!(
+            policy.limits(Some("pro"), Payer::User).tokens,
+            Some(Rate::per_hour(7))
+        );
         for plan in [None, Some("unknown"), Some("default")] {
             let limits = policy.limits(plan, Payer::Server);
-            assert_eq!((limits.requests.limit, limits.daily_cap), (0, Some(5_000_000)));
+            assert_eq!(
+                (limits.requests.limit, limits.daily_cap),
+                (0, Some(5_000_000))
+            );
         }
     }
 }

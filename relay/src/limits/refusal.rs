@@ -81,12 +81,18 @@ impl Denied {
 impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Requests { retry_after, standing } => Self::Rate {
+            Refusal::Requests {
+                retry_after,
+                standing,
+            } => Self::Rate {
                 limit: LimitName::Requests,
                 retry_after,
                 standing: Some(standing),
             },
-            Refusal::Tokens { retry_after, standing } => Self::Rate {
+            Refusal::Tokens {
+                retry_after,
+                standing,
+            } => Self::Rate {
                 limit: LimitName::Tokens,
                 retry_after,
                 standing: Some(standing),
@@ -138,16 +144,24 @@ impl From<Denied> for ApiError {
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
 fn with_standing(error: ApiError, limit: LimitName, standing: &Standing) -> ApiError {
     let name = limit.as_str();
-    let policy =
-        format!("\"{name}\";q={};w={}", standing.rate.limit, standing.rate.period.as_secs());
-    let now = format!("\"{name}\";r={};t={}", standing.remaining, whole_seconds(standing.reset));
-    [("ratelimit-policy", policy), ("ratelimit", now)].into_iter().fold(
-        error,
-        |error, (name, value)| match HeaderValue::try_from(value) {
-            Ok(value) => error.header(HeaderName::from_static(name), value),
-            Err(_) => error,
-        },
-    )
+    let policy = format!(
+        "\"{name}\";q={};w={}",
+        standing.rate.limit,
+        standing.rate.period.as_secs()
+    );
+    let now = format!(
+        "\"{name}\";r={};t={}",
+        standing.remaining,
+        whole_seconds(standing.reset)
+    );
+    [("ratelimit-policy", policy), ("ratelimit", now)]
+        .into_iter()
+        .fold(error, |error, (name, value)| {
+            match HeaderValue::try_from(value) {
+                Ok(value) => error.header(HeaderName::from_static(name), value),
+                Err(_) => error,
+            }
+        })
 }
 
 /// Rounded up: a client that waits exactly so long is let in.
@@ -164,14 +178,24 @@ mod tests {
     #[test]
     fn a_rate_limit_says_which_and_until_when() {
         let rate = Rate::per_hour(100);
-        let standing = Standing { rate, remaining: 0, reset: Duration::from_secs(3_600) };
+        let standing = Standing {
+            rate,
+            remaining: 0,
+            reset: Duration::from_secs(3_600),
+        };
         let retry_after = Duration::from_millis(35_001);
-        let denied = Denied::from(Refusal::Requests { retry_after, standing });
+        let denied = Denied::from(Refusal::Requests {
+            retry_after,
+            standing,
+        });
         let response = ApiError::from(denied).into_response();
         assert_eq!(response.status(), 429);
         let headers = response.headers();
         assert_eq!(headers["retry-after"], "36");
-        assert_eq!(headers["ratelimit-policy"], "\"requests_per_hour\";q=100;w=3600");
+        assert_eq!(
+            headers["ratelimit-policy"],
+            "\"requests_per_hour\";q=100;w=3600"
+        );
         assert_eq!(headers["ratelimit"], "\"requests_per_hour\";r=0;t=3600");
         assert_eq!(headers["x-byok-error"], "rate_limited");
     }
@@ -179,12 +203,21 @@ mod tests {
     #[test]
     fn each_refusal_has_its_status() {
         for (denied, status) in [
-            (Denied::DailyCap { resets_in: Duration::from_secs(60) }, 402),
+            (
+                Denied::DailyCap {
+                    resets_in: Duration::from_secs(60),
+                },
+                402,
+            ),
             (Denied::Unpriced, 402),
             (Denied::Lease, 402),
             (Denied::Store, 503),
         ] {
-            assert_eq!(ApiError::from(denied).into_response().status(), status, "{denied:?}");
+            assert_eq!(
+                ApiError::from(denied).into_response().status(),
+                status,
+                "{denied:?}"
+            );
         }
     }
 }

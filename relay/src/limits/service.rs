@@ -89,9 +89,16 @@ impl Limits {
                     ));
                 }
                 // Exposed to connect.
-                let urls: Vec<&str> =
-                    url.expose_str().unwrap_or_default().split(',').map(str::trim).collect();
-                let redis = RedisSettings { urls: &urls, cluster: settings.cluster };
+                let urls: Vec<&str> = url
+                    .expose_str()
+                    .unwrap_or_default()
+                    .split(',')
+                    .map(str::trim)
+                    .collect();
+                let redis = RedisSettings {
+                    urls: &urls,
+                    cluster: settings.cluster,
+                };
                 let store = RedisStore::open(redis, Time::Server)
                     .map_err(|message| ConfigError::field("store.url", message))?;
                 store.into()
@@ -102,11 +109,7 @@ impl Limits {
 
     /// [`Limits::start`] with a store that is already open.
     #[must_use]
-    pub fn with_store(
-        store: AnyStore,
-        secret: Option<&[u8]>,
-        metrics: Arc<Metrics>,
-    ) -> Arc<Self> {
+    pub fn with_store(store: AnyStore, secret: Option<&[u8]>, metrics: Arc<Metrics>) -> Arc<Self> {
         let mut own = [0; 32];
         let secret = secret.unwrap_or_else(|| {
             // Without randomness names are the same in every process: no secret is lost by that.
@@ -252,7 +255,11 @@ impl Limits {
         match blocked {
             Some(retry_after) if !admitted.known => {
                 ticket.settle(super::Conclusion::default());
-                Err(Denied::Rate { limit: LimitName::Failures, retry_after, standing: None })
+                Err(Denied::Rate {
+                    limit: LimitName::Failures,
+                    retry_after,
+                    standing: None,
+                })
             }
             _ => Ok(ticket),
         }
@@ -272,7 +279,12 @@ impl Limits {
                 }
                 Err(Denied::Store)
             }
-            None => self.store.own().admit(admission).await.map_err(|_| Denied::Store),
+            None => self
+                .store
+                .own()
+                .admit(admission)
+                .await
+                .map_err(|_| Denied::Store),
         }
     }
 
@@ -285,10 +297,21 @@ impl Limits {
         alone: bool,
     ) -> Ticket {
         let caller = ask.caller;
-        let held = admission.reserve.map(|Reserve { id, estimate, lease, .. }| {
-            self.heartbeats.insert(id, caller.id);
-            Held { id, estimate, lease }
-        });
+        let held = admission.reserve.map(
+            |Reserve {
+                 id,
+                 estimate,
+                 lease,
+                 ..
+             }| {
+                self.heartbeats.insert(id, caller.id);
+                Held {
+                    id,
+                    estimate,
+                    lease,
+                }
+            },
+        );
         Ticket::new(Open {
             limits: Arc::clone(self),
             account: admission.account,
@@ -320,7 +343,10 @@ impl Limits {
     /// # Errors
     /// Too many failures from this address.
     pub async fn admit_address(&self, policy: &Policy, address: IpAddr) -> Result<(), Denied> {
-        let (bucket, rate) = (self.pseudonyms.address(address), Rate::per_hour(policy.failures));
+        let (bucket, rate) = (
+            self.pseudonyms.address(address),
+            Rate::per_hour(policy.failures),
+        );
         let peeked = self.store.peek(bucket, rate).await;
         self.verdict(peeked.ok().and_then(Result::err), LimitName::Failures)
     }
@@ -330,7 +356,10 @@ impl Limits {
     /// # Errors
     /// Too many failures from this address: the answer says so in place of what failed.
     pub async fn address_failed(&self, policy: &Policy, address: IpAddr) -> Result<(), Denied> {
-        let (bucket, rate) = (self.pseudonyms.address(address), Rate::per_hour(policy.failures));
+        let (bucket, rate) = (
+            self.pseudonyms.address(address),
+            Rate::per_hour(policy.failures),
+        );
         let taken = self.store.take(bucket, rate).await;
         self.verdict(taken.ok().and_then(Result::err), LimitName::Failures)
     }
@@ -340,7 +369,11 @@ impl Limits {
             None => Ok(()),
             Some(retry_after) => {
                 self.metrics.limit_hit(limit.as_str());
-                Err(Denied::Rate { limit, retry_after, standing: None })
+                Err(Denied::Rate {
+                    limit,
+                    retry_after,
+                    standing: None,
+                })
             }
         }
     }
@@ -415,7 +448,9 @@ async fn rounds(limits: Weak<Limits>) {
     let (mut beat, mut swept) = (tokio::time::Instant::now(), tokio::time::Instant::now());
     loop {
         every.tick().await;
-        let Some(limits) = limits.upgrade() else { return };
+        let Some(limits) = limits.upgrade() else {
+            return;
+        };
         let degraded = limits.is_degraded();
         limits.metrics.store_degraded(degraded);
         if swept.elapsed() >= SWEEP {
@@ -442,7 +477,11 @@ fn withdrawal(admission: &Admission, reserve: &Reserve) -> Settlement {
         proven: false,
         forget: admission.provisional,
         tokens: None,
-        held: Some(Held { id: reserve.id, estimate: reserve.estimate, lease: reserve.lease }),
+        held: Some(Held {
+            id: reserve.id,
+            estimate: reserve.estimate,
+            lease: reserve.lease,
+        }),
         model: reserve.model.clone(),
         row: Row::default(),
     }

@@ -81,15 +81,21 @@ impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = f64::deserialize(deserializer)?;
         // The shortest decimal that reads back as this number is what was written.
-        PicoUsd::parse_usd(&number.to_string()).map(Self).ok_or_else(|| {
-            serde::de::Error::custom("expected an amount in dollars, zero or more, such as 5.0")
-        })
+        PicoUsd::parse_usd(&number.to_string())
+            .map(Self)
+            .ok_or_else(|| {
+                serde::de::Error::custom("expected an amount in dollars, zero or more, such as 5.0")
+            })
     }
 }
 
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.to_string().parse::<f64>().unwrap_or(f64::NAN).serialize(serializer)
+        self.0
+            .to_string()
+            .parse::<f64>()
+            .unwrap_or(f64::NAN)
+            .serialize(serializer)
     }
 }
 
@@ -99,7 +105,11 @@ mod tests {
 
     #[test]
     fn dollars_are_exact() {
-        for (text, micros) in [("v = 5.0", 5_000_000), ("v = 0.1", 100_000), ("v = 3", 3_000_000)] {
+        for (text, micros) in [
+            ("v = 5.0", 5_000_000),
+            ("v = 0.1", 100_000),
+            ("v = 3", 3_000_000),
+        ] {
             let table: std::collections::BTreeMap<String, Usd> = toml::from_str(text).unwrap();
             assert_eq!(table["v"].micros(), micros, "{text}");
         }

@@ -51,7 +51,9 @@ impl Ticket {
     /// Who pays.
     #[must_use]
     pub fn payer(&self) -> Payer {
-        self.open.as_ref().map_or(Payer::User, |open| open.account.payer)
+        self.open
+            .as_ref()
+            .map_or(Payer::User, |open| open.account.payer)
     }
 
     /// The provider the call goes to.
@@ -88,15 +90,31 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
             let estimate = open.held.map_or(0, |held| held.estimate);
-            let row = Row { estimated: 1, ..Row::reserved(estimate) };
-            open.settle(Conclusion { row, ..Conclusion::default() });
+            let row = Row {
+                estimated: 1,
+                ..Row::reserved(estimate)
+            };
+            open.settle(Conclusion {
+                row,
+                ..Conclusion::default()
+            });
         }
     }
 }
 
 impl Open {
     fn settle(self, conclusion: Conclusion) {
-        let Self { limits, account, provisional, known, day, tokens, held, model, .. } = self;
+        let Self {
+            limits,
+            account,
+            provisional,
+            known,
+            day,
+            tokens,
+            held,
+            model,
+            ..
+        } = self;
         let stranger = provisional && !known;
         if stranger && conclusion.suspicious {
             limits.count_failure(self.failures, self.failure_rate);
@@ -111,10 +129,16 @@ impl Open {
             day,
             proven: conclusion.proven,
             forget,
-            tokens: tokens.filter(|_| !forget).map(|rate| (rate, conclusion.tokens)),
+            tokens: tokens
+                .filter(|_| !forget)
+                .map(|rate| (rate, conclusion.tokens)),
             held,
             model,
-            row: if forget { Row::default() } else { conclusion.row },
+            row: if forget {
+                Row::default()
+            } else {
+                conclusion.row
+            },
         };
         limits.conclude(settlement, self.alone);
     }

@@ -58,7 +58,11 @@ impl NativeBody {
         let needed = guard.gate.is_some() || guard.cost;
         let small = is_json && announced.is_some_and(|length| length <= SMALL_BODY);
         let reads = request.needs_body() && (needed || small);
-        let limit = if reads { guard.buffered_limit } else { guard.max_body };
+        let limit = if reads {
+            guard.buffered_limit
+        } else {
+            guard.max_body
+        };
         let (inbound, fault) = Inbound::new(body, limit, guard.idle)?;
         if !reads {
             let models = if request.needs_body() {
@@ -66,7 +70,13 @@ impl NativeBody {
             } else {
                 Some(Vec::new())
             };
-            return Ok(Self { whole: None, stream: Some(inbound), fault, models, is_json });
+            return Ok(Self {
+                whole: None,
+                stream: Some(inbound),
+                fault,
+                models,
+                is_json,
+            });
         }
         let whole = inbound.collect().await.map_err(|_| {
             fault.error().unwrap_or_else(|| {
@@ -88,7 +98,13 @@ impl NativeBody {
             Named::Models(models) => Some(models),
             Named::Unknown => None,
         };
-        Ok(Self { whole: Some(whole), stream: None, fault, models, is_json })
+        Ok(Self {
+            whole: Some(whole),
+            stream: None,
+            fault,
+            models,
+            is_json,
+        })
     }
 
     /// What is sent: `changed` in place of what was read, or what arrives.
@@ -102,8 +118,11 @@ impl NativeBody {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|text| {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    })
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| {
+            let essence = text.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/json")
+        })
 }

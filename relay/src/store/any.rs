@@ -47,7 +47,10 @@ impl From<LocalStore> for AnyStore {
 
 impl From<RedisStore> for AnyStore {
     fn from(redis: RedisStore) -> Self {
-        Self::Redis(Box::new(Shared { redis, own: LocalStore::default() }))
+        Self::Redis(Box::new(Shared {
+            redis,
+            own: LocalStore::default(),
+        }))
     }
 }
 
@@ -99,7 +102,9 @@ impl Store for AnyStore {
         bucket: CallerId,
         rate: Rate,
     ) -> Result<Result<Standing, Duration>, StoreError> {
-        let Self::Redis(shared) = self else { return self.own().take(bucket, rate).await };
+        let Self::Redis(shared) = self else {
+            return self.own().take(bucket, rate).await;
+        };
         // Taken here, too: a storm that begins with Redis does not start anew when it goes.
         let own = shared.own.take(bucket, rate).await;
         match shared.redis.take(bucket, rate).await {
@@ -113,7 +118,9 @@ impl Store for AnyStore {
         bucket: CallerId,
         rate: Rate,
     ) -> Result<Result<Standing, Duration>, StoreError> {
-        let Self::Redis(shared) = self else { return self.own().peek(bucket, rate).await };
+        let Self::Redis(shared) = self else {
+            return self.own().peek(bucket, rate).await;
+        };
         match shared.redis.peek(bucket, rate).await {
             Ok(standing) => Ok(standing),
             Err(_) => shared.own.peek(bucket, rate).await,
@@ -129,7 +136,9 @@ impl Store for AnyStore {
     }
 
     async fn remember(&self, nonce: &[u8], ttl: Duration) -> Result<bool, StoreError> {
-        let Self::Redis(shared) = self else { return self.own().remember(nonce, ttl).await };
+        let Self::Redis(shared) = self else {
+            return self.own().remember(nonce, ttl).await;
+        };
         match shared.redis.remember(nonce, ttl).await {
             Ok(fresh) => Ok(fresh),
             Err(_) => shared.own.remember(nonce, ttl).await,

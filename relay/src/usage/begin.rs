@@ -63,7 +63,9 @@ impl Metering<'_> {
     /// body must be.
     pub(crate) fn is_guarded(&self, payer: Payer) -> bool {
         let live = self.live();
-        self.relay.limits().is_guarded(&live.policy, self.identity.plan(), payer)
+        self.relay
+            .limits()
+            .is_guarded(&live.policy, self.identity.plan(), payer)
     }
 
     /// Asks for admission.
@@ -82,7 +84,11 @@ impl Metering<'_> {
             caller: &caller,
             provider: &costing.provider.id,
             payer,
-            model: costing.models.and_then(|models| models.first()).copied().unwrap_or_default(),
+            model: costing
+                .models
+                .and_then(|models| models.first())
+                .copied()
+                .unwrap_or_default(),
             estimate: quote.estimate(),
             lease: None,
         };
@@ -93,9 +99,13 @@ impl Metering<'_> {
             .await
             .map_err(|denied| ApiError::from(denied).provider(&costing.provider.id))?;
         // A list that anyone may read proves no key.
-        let proves =
-            costing.method != Method::GET || costing.path == &*costing.provider.check.path;
-        Ok(Meter::new(ticket, quote, proves, Arc::clone(self.relay.metrics())))
+        let proves = costing.method != Method::GET || costing.path == &*costing.provider.check.path;
+        Ok(Meter::new(
+            ticket,
+            quote,
+            proves,
+            Arc::clone(self.relay.metrics()),
+        ))
     }
 
     fn quote(&self, payer: Payer, costing: &Costing<'_>) -> Quote {
@@ -109,10 +119,16 @@ impl Metering<'_> {
             Quote::new(&live.prices, catalogue, &costing.provider.id, model, size)
         };
         match costing.models {
-            None => Quote { size, price: None, free: false },
-            Some(models) => {
-                models.iter().map(price).reduce(Quote::dearest).unwrap_or(Quote::FREE)
-            }
+            None => Quote {
+                size,
+                price: None,
+                free: false,
+            },
+            Some(models) => models
+                .iter()
+                .map(price)
+                .reduce(Quote::dearest)
+                .unwrap_or(Quote::FREE),
         }
     }
 }

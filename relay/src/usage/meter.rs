@@ -54,7 +54,11 @@ impl Meter {
     /// The provider did nothing that costs: it was not reached, or its answer is none.
     pub fn failed(mut self) {
         self.settle(Conclusion {
-            row: Row { requests: 1, errors: 1, ..Row::default() },
+            row: Row {
+                requests: 1,
+                errors: 1,
+                ..Row::default()
+            },
             ..Conclusion::default()
         });
     }
@@ -77,7 +81,9 @@ impl Meter {
 
     /// Reads a chunk of the answer; what comes back is to be passed on at once.
     pub fn feed(&mut self, chunk: Bytes) -> Bytes {
-        let Some(reader) = &mut self.reader else { return chunk };
+        let Some(reader) = &mut self.reader else {
+            return chunk;
+        };
         match reader.feed(&chunk) {
             Cow::Borrowed(part) if part.len() == chunk.len() => chunk,
             Cow::Borrowed(part) => chunk.slice_ref(part),
@@ -93,7 +99,11 @@ impl Meter {
 
     /// The answer has broken off. What comes back was held and is still to be passed on.
     pub fn interrupt(&mut self) -> Bytes {
-        let rest = self.reader.as_mut().map(UsageReader::finish).unwrap_or_default();
+        let rest = self
+            .reader
+            .as_mut()
+            .map(UsageReader::finish)
+            .unwrap_or_default();
         self.conclude();
         rest.into()
     }
@@ -117,9 +127,11 @@ impl Meter {
         match (reported, self.complete) {
             (Some(usage), true) => usage,
             // Anthropic tells the input first; the output then is at least what was seen.
-            (Some(usage), false) => {
-                Usage { output: usage.output.max(seen), estimated: true, ..usage }
-            }
+            (Some(usage), false) => Usage {
+                output: usage.output.max(seen),
+                estimated: true,
+                ..usage
+            },
             (None, true) => estimate(seen),
             (None, false) => estimate(if self.streams { seen } else { size.output }),
         }
@@ -131,18 +143,26 @@ impl Meter {
             let _ = cell.set(usage);
         }
         let failed = self.status.is_some_and(|status| status >= 400);
-        let priced = usage.cost.or_else(|| self.quote.price.map(|price| price.cost(&usage)));
-        let listed = self
-            .quote
-            .price
-            .map(|price| price.cost(&Usage { cost: None, ..usage }));
+        let priced = usage
+            .cost
+            .or_else(|| self.quote.price.map(|price| price.cost(&usage)));
+        let listed = self.quote.price.map(|price| {
+            price.cost(&Usage {
+                cost: None,
+                ..usage
+            })
+        });
         // A price per request alone is exact, however little is known of the tokens.
         let by_request = self.quote.price.is_some_and(|price| {
             price.input.is_none() && price.output.is_none() && price.second.is_none()
         });
         let estimated = usage.estimated && !by_request;
         let charged = !failed && !self.quote.free;
-        let cost = if charged { priced.map_or(0, |cost| signed(cost.to_micros())) } else { 0 };
+        let cost = if charged {
+            priced.map_or(0, |cost| signed(cost.to_micros()))
+        } else {
+            0
+        };
         let row = Row {
             requests: 1,
             errors: failed.into(),
@@ -154,7 +174,11 @@ impl Meter {
             audio_ms: signed(usage.milliseconds),
             cost,
             estimated_cost: if estimated { cost } else { 0 },
-            other_cost: if charged { listed.map_or(0, |cost| signed(cost.to_micros())) } else { 0 },
+            other_cost: if charged {
+                listed.map_or(0, |cost| signed(cost.to_micros()))
+            } else {
+                0
+            },
             other_unpriced: (charged && listed.is_none()).into(),
         };
         let succeeded = self.status.is_some_and(|status| status < 300);
@@ -167,12 +191,21 @@ impl Meter {
     }
 
     fn settle(&mut self, conclusion: Conclusion) {
-        let Some(ticket) = self.ticket.take() else { return };
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
         let (provider, payer) = (ticket.provider(), ticket.payer());
         let count = |sum: i64| u64::try_from(sum).unwrap_or(0);
-        let Row { input_tokens, output_tokens, cost, .. } = conclusion.row;
-        self.metrics.tokens(provider, payer, Direction::Input, count(input_tokens));
-        self.metrics.tokens(provider, payer, Direction::Output, count(output_tokens));
+        let Row {
+            input_tokens,
+            output_tokens,
+            cost,
+            ..
+        } = conclusion.row;
+        self.metrics
+            .tokens(provider, payer, Direction::Input, count(input_tokens));
+        self.metrics
+            .tokens(provider, payer, Direction::Output, count(output_tokens));
         self.metrics.spend(provider, payer, count(cost));
         ticket.settle(conclusion);
     }

@@ -6,7 +6,9 @@
 //! dearest price that could apply.
 
 use keyferry_protocol::json::top_level;
-use keyferry_protocol::usage::{DEFAULT_OUTPUT_TOKENS, audio_milliseconds, request_tokens, text_tokens};
+use keyferry_protocol::usage::{
+    DEFAULT_OUTPUT_TOKENS, audio_milliseconds, request_tokens, text_tokens,
+};
 use keyferry_protocol::{Catalogue, Price};
 
 use crate::prices::Prices;
@@ -41,7 +43,12 @@ pub struct Quote {
 impl Quote {
     /// A call that runs no model.
     pub const FREE: Self = Self {
-        size: Size { input: 0, output: 0, audio_ms: 0, stream: false },
+        size: Size {
+            input: 0,
+            output: 0,
+            audio_ms: 0,
+            stream: false,
+        },
         price: None,
         free: true,
     };
@@ -56,7 +63,11 @@ impl Quote {
         model: &str,
         size: Size,
     ) -> Self {
-        Self { size, price: prices.find(catalogue, provider, model), free: false }
+        Self {
+            size,
+            price: prices.find(catalogue, provider, model),
+            free: false,
+        }
     }
 
     /// Micro-dollars to set aside; `None` when nobody knows.
@@ -67,7 +78,11 @@ impl Quote {
         }
         let price = self.price?;
         let size = self.bounded();
-        Some(price.at_most(size.input, size.output, size.audio_ms).to_micros())
+        Some(
+            price
+                .at_most(size.input, size.output, size.audio_ms)
+                .to_micros(),
+        )
     }
 
     /// The one that costs more, or whose cost is unknown.
@@ -85,8 +100,14 @@ impl Quote {
     pub(super) fn bounded(&self) -> Size {
         let price = self.price.unwrap_or_default();
         Size {
-            input: self.size.input.min(price.max_input_tokens.unwrap_or(u64::MAX)),
-            output: self.size.output.min(price.max_output_tokens.unwrap_or(u64::MAX)),
+            input: self
+                .size
+                .input
+                .min(price.max_input_tokens.unwrap_or(u64::MAX)),
+            output: self
+                .size
+                .output
+                .min(price.max_output_tokens.unwrap_or(u64::MAX)),
             ..self.size
         }
     }
@@ -97,7 +118,12 @@ impl Size {
     /// have used, at no expense.
     #[must_use]
     pub fn rough(bytes: u64) -> Self {
-        Self { input: text_tokens(bytes), output: 0, audio_ms: 0, stream: true }
+        Self {
+            input: text_tokens(bytes),
+            output: 0,
+            audio_ms: 0,
+            stream: true,
+        }
     }
 }
 
@@ -107,21 +133,43 @@ pub fn measure(path: &str, is_json: bool, body: &[u8]) -> Size {
     if path.contains("/audio/") && !is_json {
         let audio_ms = audio_milliseconds(body.len() as u64);
         let tokens = audio_ms.saturating_mul(AUDIO_TOKENS_PER_SECOND) / 1_000;
-        return Size { input: tokens, output: tokens, audio_ms, stream: false };
+        return Size {
+            input: tokens,
+            output: tokens,
+            audio_ms,
+            stream: false,
+        };
     }
     let input = request_tokens(body);
     // Embeddings and the like put nothing out; `:embedContent` and `:countTokens` are Gemini's.
-    let silent = ["embed", "countTokens", "count_tokens", "moderations", "rerank"];
+    let silent = [
+        "embed",
+        "countTokens",
+        "count_tokens",
+        "moderations",
+        "rerank",
+    ];
     let puts_out = !silent.iter().any(|word| path.contains(word));
     let output = if puts_out { output_limit(body) } else { 0 };
     let stream = path.contains(":streamGenerateContent") || asks_for_stream(body);
-    Size { input, output, audio_ms: 0, stream }
+    Size {
+        input,
+        output,
+        audio_ms: 0,
+        stream,
+    }
 }
 
 /// The most the request lets the model put out, over all answers it asks for.
 fn output_limit(body: &[u8]) -> u64 {
-    let fields =
-        ["max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "generationConfig"];
+    let fields = [
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "n",
+        "best_of",
+        "generationConfig",
+    ];
     let Ok([first, second, third, n, best_of, gemini]) = top_level(body, fields) else {
         return DEFAULT_OUTPUT_TOKENS;
     };
@@ -132,14 +180,19 @@ fn output_limit(body: &[u8]) -> u64 {
             .map(|found| found.map(|value| value.and_then(|value| number(value.raw))))
     });
     let [gemini_limit, gemini_count] = inner.unwrap_or_default();
-    let plain = |value: Option<keyferry_protocol::json::Value<'_>>| value.and_then(|v| number(v.raw));
+    let plain =
+        |value: Option<keyferry_protocol::json::Value<'_>>| value.and_then(|v| number(v.raw));
     let limit = [plain(first), plain(second), plain(third), gemini_limit]
         .into_iter()
         .flatten()
         .max()
         .unwrap_or(DEFAULT_OUTPUT_TOKENS);
-    let answers =
-        [plain(n), plain(best_of), gemini_count].into_iter().flatten().max().unwrap_or(1).max(1);
+    let answers = [plain(n), plain(best_of), gemini_count]
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(1)
+        .max(1);
     limit.saturating_mul(answers)
 }
 
@@ -159,9 +212,15 @@ mod tests {
     fn the_requests_own_limit_counts() {
         assert_eq!(output("{}"), DEFAULT_OUTPUT_TOKENS);
         assert_eq!(output(r#"{"max_tokens":100}"#), 100);
-        assert_eq!(output(r#"{"max_tokens":100,"max_completion_tokens":300}"#), 300);
+        assert_eq!(
+            output(r#"{"max_tokens":100,"max_completion_tokens":300}"#),
+            300
+        );
         assert_eq!(output(r#"{"max_output_tokens":50,"n":4}"#), 200);
-        assert_eq!(output(r#"{"max_tokens":null,"n":2}"#), 2 * DEFAULT_OUTPUT_TOKENS);
+        assert_eq!(
+            output(r#"{"max_tokens":null,"n":2}"#),
+            2 * DEFAULT_OUTPUT_TOKENS
+        );
         assert_eq!(
             output(r#"{"generationConfig":{"maxOutputTokens":10,"candidateCount":3}}"#),
             30
@@ -192,12 +251,18 @@ mod tests {
 
     #[test]
     fn the_dearest_of_several_models_is_set_aside() {
-        let prices = Prices::new(
-            &toml::from_str("[a]\nrequest_usd = 0.1\n[b]\nrequest_usd = 0.2").unwrap(),
-        )
-        .unwrap();
-        let quote =
-            |model| Quote::new(&prices, &Catalogue::builtin(), "openai", model, Size::default());
+        let prices =
+            Prices::new(&toml::from_str("[a]\nrequest_usd = 0.1\n[b]\nrequest_usd = 0.2").unwrap())
+                .unwrap();
+        let quote = |model| {
+            Quote::new(
+                &prices,
+                &Catalogue::builtin(),
+                "openai",
+                model,
+                Size::default(),
+            )
+        };
         assert_eq!(quote("a").dearest(quote("b")).estimate(), Some(200_000));
         assert_eq!(quote("a").dearest(quote("unknown")).estimate(), None);
         assert_eq!(Quote::FREE.estimate(), Some(0));

@@ -89,14 +89,21 @@ impl From<Row> for Sums {
 pub fn usage_report(mut uses: Vec<Use>, until: u32, days: u32) -> UsageReport {
     uses.sort_by(|a, b| {
         let key = |line: &Use| (line.day, line.provider.clone(), line.model.clone());
-        key(a).cmp(&key(b)).then_with(|| a.payer.as_str().cmp(b.payer.as_str()))
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.payer.as_str().cmp(b.payer.as_str()))
     });
     let total = |payer| {
         let mut row = Row::default();
-        uses.iter().filter(|line| line.payer == payer).for_each(|line| row += line.row);
+        uses.iter()
+            .filter(|line| line.payer == payer)
+            .for_each(|line| row += line.row);
         Sums::from(row)
     };
-    let totals = Totals { user: total(Payer::User), server: total(Payer::Server) };
+    let totals = Totals {
+        user: total(Payer::User),
+        server: total(Payer::Server),
+    };
     UsageReport {
         from: date_of(until.saturating_sub(days.saturating_sub(1))),
         until: date_of(until),
@@ -183,7 +190,10 @@ pub fn limits_report(
             user: limits(Payer::User).into(),
             server: limits(Payer::Server).into(),
         },
-        standing: states.iter().flat_map(|state| lines(state, limits)).collect(),
+        standing: states
+            .iter()
+            .flat_map(|state| lines(state, limits))
+            .collect(),
     }
 }
 
@@ -222,7 +232,11 @@ fn lines(state: &CallerState, limits: impl Fn(Payer) -> AccountLimits) -> Vec<St
 /// Days asked for by a query, `days=N` from 1 to what is kept.
 pub(super) fn days_of(query: Option<&str>) -> Result<u32, &'static str> {
     let mut days = DEFAULT_DAYS;
-    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+    for pair in query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+    {
         days = pair
             .strip_prefix("days=")
             .and_then(|text| text.parse().ok())
@@ -254,7 +268,12 @@ mod tests {
             provider: "openai".into(),
             payer,
             model: model.into(),
-            row: Row { requests: 1, cost, other_cost: 7, ..Row::default() },
+            row: Row {
+                requests: 1,
+                cost,
+                other_cost: 7,
+                ..Row::default()
+            },
         };
         let uses = vec![
             line(20_455, "b", Payer::User, 20),
@@ -281,7 +300,10 @@ mod tests {
         assert_eq!(report["usage"][0]["costUsd"], json!(0.0021));
         assert_eq!(report["totals"]["user"]["costUsd"], json!(0.00003));
         assert_eq!(report["totals"]["user"]["requests"], json!(2));
-        assert_eq!(report["totals"]["server"]["otherPayerUsd"], json!(0.000_007));
+        assert_eq!(
+            report["totals"]["server"]["otherPayerUsd"],
+            json!(0.000_007)
+        );
     }
 
     #[test]

@@ -56,14 +56,21 @@ pub(crate) async fn limits(
     let who = asking.who();
     let limits = relay.limits();
     // One caller when a subject is proven, else the key for one payer and the address for the other.
-    let mut callers =
-        vec![limits.caller(&who, Payer::User).id(), limits.caller(&who, Payer::Server).id()];
+    let mut callers = vec![
+        limits.caller(&who, Payer::User).id(),
+        limits.caller(&who, Payer::Server).id(),
+    ];
     callers.dedup();
     let mut states: Vec<CallerState> = Vec::with_capacity(callers.len());
     for caller in callers {
         states.push(limits.state(caller).await?);
     }
-    let report = limits_report(&context.live.policy, who.plan, &states, limits.is_degraded());
+    let report = limits_report(
+        &context.live.policy,
+        who.plan,
+        &states,
+        limits.is_degraded(),
+    );
     Ok(document(&report))
 }
 
@@ -77,11 +84,21 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     async fn new(relay: &Relay, context: &'a Context, parts: &Parts) -> Result<Self, ApiError> {
         let identity = identify(relay, context, &parts.headers).await?;
-        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         let fallback = header(names::FALLBACK).and_then(Fallback::parse);
-        let sealed_for = SealedFor::new(parts, header(names::PROVIDER).unwrap_or_default(), fallback);
+        let sealed_for =
+            SealedFor::new(parts, header(names::PROVIDER).unwrap_or_default(), fallback);
         let key = user_key(relay, context, &sealed_for).await?;
-        Ok(Self { identity, key, address: address_of(context, &parts.headers) })
+        Ok(Self {
+            identity,
+            key,
+            address: address_of(context, &parts.headers),
+        })
     }
 
     fn subject(&self) -> Option<&str> {
@@ -101,7 +118,10 @@ impl<'a> Asking<'a> {
 fn document(body: &impl Serialize) -> Response {
     let text = serde_json::to_string(body).unwrap_or_default();
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, text).into_response()

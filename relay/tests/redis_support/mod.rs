@@ -27,7 +27,13 @@ impl RedisServer {
             let mut child = spawn(port, &folder, &options);
             if wait_until_up(port, &mut child) {
                 let watchdog = watchdog(&child);
-                return Self { port, child, watchdog, folder, options };
+                return Self {
+                    port,
+                    child,
+                    watchdog,
+                    folder,
+                    options,
+                };
             }
             end(&mut child);
         }
@@ -92,7 +98,10 @@ impl RedisServer {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 }
@@ -108,7 +117,11 @@ impl Drop for RedisServer {
 /// which holds the other end of its standard input, is gone.
 fn watchdog(server: &Child) -> Child {
     Command::new("sh")
-        .args(["-c", "cat >/dev/null; kill -9 \"$0\"", &server.id().to_string()])
+        .args([
+            "-c",
+            "cat >/dev/null; kill -9 \"$0\"",
+            &server.id().to_string(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -143,7 +156,10 @@ impl RedisCluster {
             let info = node.command(&["CLUSTER", "INFO"]);
             info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
         }) {
-            assert!(started.elapsed() < Duration::from_secs(30), "no cluster came together");
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "no cluster came together"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         Self { nodes }
@@ -157,7 +173,11 @@ impl RedisCluster {
 /// A port nobody listens on, low enough that the cluster's second port (10,000 above) exists.
 fn free_port() -> u16 {
     loop {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let port = 10_000 + port % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
@@ -167,7 +187,14 @@ fn free_port() -> u16 {
 
 fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
     Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ])
         .arg("--dir")
         .arg(folder.path())
         .args(options)

@@ -54,7 +54,14 @@ impl<S: Store> Fixture<S> {
     }
 
     async fn spent(&self, caller: CallerId) -> u64 {
-        self.store.state(caller).await.unwrap().spent.iter().map(|spend| spend.spent).sum()
+        self.store
+            .state(caller)
+            .await
+            .unwrap()
+            .spent
+            .iter()
+            .map(|spend| spend.spent)
+            .sum()
     }
 
     async fn rows(&self, caller: CallerId) -> BTreeMap<String, Row> {
@@ -73,7 +80,11 @@ pub(crate) fn random<T>(make: impl FnOnce([u8; 16]) -> T) -> T {
 }
 
 pub(crate) fn account() -> Account {
-    Account { caller: random(CallerId::new), provider: "openai".into(), payer: Payer::Server }
+    Account {
+        caller: random(CallerId::new),
+        provider: "openai".into(),
+        payer: Payer::Server,
+    }
 }
 
 pub(crate) fn request(account: &Account) -> Admission {
@@ -88,9 +99,25 @@ pub(crate) fn request(account: &Account) -> Admission {
 
 pub(crate) fn reserving(account: &Account, estimate: u64, cap: Option<u64>) -> (Admission, Held) {
     let id = random(ReservationId::new);
-    let reserve = Reserve { id, estimate, daily_cap: cap, lease: None, model: "gpt-4o".into() };
-    let admission = Admission { reserve: Some(reserve), ..request(account) };
-    (admission, Held { id, estimate, lease: None })
+    let reserve = Reserve {
+        id,
+        estimate,
+        daily_cap: cap,
+        lease: None,
+        model: "gpt-4o".into(),
+    };
+    let admission = Admission {
+        reserve: Some(reserve),
+        ..request(account)
+    };
+    (
+        admission,
+        Held {
+            id,
+            estimate,
+            lease: None,
+        },
+    )
 }
 
 pub(crate) fn ended(account: &Account, day: u32, held: Option<Held>, row: Row) -> Settlement {
@@ -107,16 +134,32 @@ pub(crate) fn ended(account: &Account, day: u32, held: Option<Held>, row: Row) -
 }
 
 fn used(cost: i64) -> Row {
-    Row { requests: 1, input_tokens: 10, output_tokens: 5, cost, ..Row::default() }
+    Row {
+        requests: 1,
+        input_tokens: 10,
+        output_tokens: 5,
+        cost,
+        ..Row::default()
+    }
 }
 
 pub(crate) async fn requests_are_limited_exactly<S: Store>(f: Fixture<S>) {
     let account = account();
-    let admission = Admission { requests: Some(Rate::per_hour(7)), ..request(&account) };
+    let admission = Admission {
+        requests: Some(Rate::per_hour(7)),
+        ..request(&account)
+    };
     for left in (0..7).rev() {
-        assert_eq!(f.admitted(&admission).await.requests.unwrap().remaining, left);
+        assert_eq!(
+            f.admitted(&admission).await.requests.unwrap().remaining,
+            left
+        );
     }
-    let Refusal::Requests { retry_after, standing } = f.refused(&admission).await else {
+    let Refusal::Requests {
+        retry_after,
+        standing,
+    } = f.refused(&admission).await
+    else {
         panic!("another limit")
     };
     assert_eq!(standing.remaining, 0);
@@ -134,13 +177,28 @@ pub(crate) async fn accounts_do_not_share_limits<S: Store>(f: Fixture<S>) {
     };
     f.admitted(&limited(first.clone())).await;
     f.refused(&limited(first.clone())).await;
-    f.admitted(&limited(Account { provider: "anthropic".into(), ..first.clone() })).await;
-    f.admitted(&limited(Account { payer: Payer::User, ..first.clone() })).await;
-    f.admitted(&limited(Account { caller: random(CallerId::new), ..first })).await;
+    f.admitted(&limited(Account {
+        provider: "anthropic".into(),
+        ..first.clone()
+    }))
+    .await;
+    f.admitted(&limited(Account {
+        payer: Payer::User,
+        ..first.clone()
+    }))
+    .await;
+    f.admitted(&limited(Account {
+        caller: random(CallerId::new),
+        ..first
+    }))
+    .await;
 }
 
 pub(crate) async fn a_limit_of_zero_allows_nothing<S: Store>(f: Fixture<S>) {
-    let admission = Admission { requests: Some(Rate::per_hour(0)), ..request(&account()) };
+    let admission = Admission {
+        requests: Some(Rate::per_hour(0)),
+        ..request(&account())
+    };
     let Refusal::Requests { retry_after, .. } = f.refused(&admission).await else {
         panic!("another limit")
     };
@@ -150,7 +208,10 @@ pub(crate) async fn a_limit_of_zero_allows_nothing<S: Store>(f: Fixture<S>) {
 pub(crate) async fn tokens_are_paid_after_the_call<S: Store>(f: Fixture<S>) {
     let account = account();
     let rate = Rate::per_hour(1_000);
-    let admission = Admission { tokens: Some(rate), ..request(&account) };
+    let admission = Admission {
+        tokens: Some(rate),
+        ..request(&account)
+    };
     let admitted = f.admitted(&admission).await;
     assert_eq!(admitted.tokens.unwrap().remaining, 1_000);
     let settle = |tokens| Settlement {
@@ -174,7 +235,10 @@ pub(crate) async fn a_refused_call_takes_nothing<S: Store>(f: Fixture<S>) {
     let (mut admission, _) = reserving(&account, 100, Some(50));
     admission.requests = Some(Rate::per_hour(3));
     for _ in 0..5 {
-        assert!(matches!(f.refused(&admission).await, Refusal::DailyCap { spent: 0, .. }));
+        assert!(matches!(
+            f.refused(&admission).await,
+            Refusal::DailyCap { spent: 0, .. }
+        ));
     }
     let state = f.store.state(account.caller).await.unwrap();
     assert_eq!((state.rates, state.spent), (vec![], vec![]));
@@ -189,7 +253,9 @@ pub(crate) async fn the_cap_holds_exactly<S: Store>(f: Fixture<S>) {
         match f.admit(&admission).await {
             Decision::Admitted(_) => passed += 1,
             Decision::Refused(refusal) => {
-                let Refusal::DailyCap { spent, resets_in } = refusal else { panic!("{refusal:?}") };
+                let Refusal::DailyCap { spent, resets_in } = refusal else {
+                    panic!("{refusal:?}")
+                };
                 assert_eq!((spent, resets_in), (5_000_000, Duration::from_secs(43_200)));
             }
         }
@@ -213,7 +279,11 @@ pub(crate) async fn settling_gives_back_the_difference<S: Store>(f: Fixture<S>) 
     let day = f.admitted(&admission).await.day;
     assert_eq!(f.spent(account.caller).await, 900);
     f.refused(&reserving(&account, 200, Some(1_000)).0).await;
-    let settled = f.store.settle(&ended(&account, day, Some(held), used(300))).await.unwrap();
+    let settled = f
+        .store
+        .settle(&ended(&account, day, Some(held), used(300)))
+        .await
+        .unwrap();
     assert_eq!(settled, Settled::Done);
     assert_eq!(f.spent(account.caller).await, 300);
     f.admitted(&reserving(&account, 700, Some(1_000)).0).await;
@@ -223,7 +293,10 @@ pub(crate) async fn a_call_that_cost_more_counts_in_full<S: Store>(f: Fixture<S>
     let account = account();
     let (admission, held) = reserving(&account, 100, Some(1_000));
     let day = f.admitted(&admission).await.day;
-    f.store.settle(&ended(&account, day, Some(held), used(1_500))).await.unwrap();
+    f.store
+        .settle(&ended(&account, day, Some(held), used(1_500)))
+        .await
+        .unwrap();
     assert_eq!(f.spent(account.caller).await, 1_500);
     f.refused(&reserving(&account, 1, Some(1_000)).0).await;
 }
@@ -257,7 +330,10 @@ pub(crate) async fn an_abandoned_reservation_stands_at_its_estimate<S: Store>(f:
     let settlement = ended(&account, day, Some(held), used(0));
     assert_eq!(f.store.settle(&settlement).await.unwrap(), Settled::Late);
     assert_eq!(f.spent(account.caller).await, 900);
-    assert_eq!(f.rows(account.caller).await["openai/gpt-4o"], Row::reserved(900));
+    assert_eq!(
+        f.rows(account.caller).await["openai/gpt-4o"],
+        Row::reserved(900)
+    );
 }
 
 pub(crate) async fn a_heartbeat_keeps_a_reservation<S: Store>(f: Fixture<S>) {
@@ -298,14 +374,18 @@ pub(crate) async fn a_released_reservation_leaves_nothing<S: Store>(f: Fixture<S
 pub(crate) async fn a_new_day_starts_at_zero<S: Store>(f: Fixture<S>) {
     let account = account();
     // A call that runs over midnight.
-    f.clock.advance(Duration::from_secs(43_200) - RESERVATION_TTL / 4);
+    f.clock
+        .advance(Duration::from_secs(43_200) - RESERVATION_TTL / 4);
     let (admission, held) = reserving(&account, 1_000, Some(1_000));
     let day = f.admitted(&admission).await.day;
     f.refused(&reserving(&account, 1, Some(1_000)).0).await;
     f.clock.advance(RESERVATION_TTL / 2);
     f.admitted(&reserving(&account, 400, Some(1_000)).0).await;
     // Yesterday's call ends today: today's money is not touched, yesterday's use is corrected.
-    f.store.settle(&ended(&account, day, Some(held), used(100))).await.unwrap();
+    f.store
+        .settle(&ended(&account, day, Some(held), used(100)))
+        .await
+        .unwrap();
     assert_eq!(f.spent(account.caller).await, 400);
     let uses = f.store.usage(account.caller, day + 1, 2).await.unwrap();
     let costs: Vec<_> = uses.iter().map(|line| (line.day, line.row.cost)).collect();
@@ -314,7 +394,10 @@ pub(crate) async fn a_new_day_starts_at_zero<S: Store>(f: Fixture<S>) {
 
 pub(crate) async fn a_lease_has_a_budget_of_its_own<S: Store>(f: Fixture<S>) {
     let account = account();
-    let lease = LeaseBudget { id: random(LeaseId::new), cap: 1_000 };
+    let lease = LeaseBudget {
+        id: random(LeaseId::new),
+        cap: 1_000,
+    };
     let leased = |estimate| {
         let (mut admission, mut held) = reserving(&account, estimate, Some(1_000_000));
         if let Some(reserve) = &mut admission.reserve {
@@ -325,11 +408,21 @@ pub(crate) async fn a_lease_has_a_budget_of_its_own<S: Store>(f: Fixture<S>) {
     };
     let (admission, held) = leased(900);
     let day = f.admitted(&admission).await.day;
-    assert_eq!(f.refused(&leased(200).0).await, Refusal::Lease { spent: 900 });
-    f.store.settle(&ended(&account, day, Some(held), used(100))).await.unwrap();
+    assert_eq!(
+        f.refused(&leased(200).0).await,
+        Refusal::Lease { spent: 900 }
+    );
+    f.store
+        .settle(&ended(&account, day, Some(held), used(100)))
+        .await
+        .unwrap();
     f.admitted(&leased(900).0).await;
-    assert_eq!(f.refused(&leased(1).0).await, Refusal::Lease { spent: 1_000 });
-    f.admitted(&reserving(&account, 5_000, Some(1_000_000)).0).await;
+    assert_eq!(
+        f.refused(&leased(1).0).await,
+        Refusal::Lease { spent: 1_000 }
+    );
+    f.admitted(&reserving(&account, 5_000, Some(1_000_000)).0)
+        .await;
 }
 
 pub(crate) async fn an_unproven_caller_is_forgotten_after_a_failure<S: Store>(f: Fixture<S>) {
@@ -356,10 +449,17 @@ pub(crate) async fn an_unproven_caller_is_forgotten_after_a_failure<S: Store>(f:
 pub(crate) async fn a_success_makes_a_caller_known<S: Store>(f: Fixture<S>) {
     let account = account();
     let rate = Some(Rate::per_hour(10));
-    let admission = Admission { provisional: true, requests: rate, ..request(&account) };
+    let admission = Admission {
+        provisional: true,
+        requests: rate,
+        ..request(&account)
+    };
     let first = f.admitted(&admission).await;
     assert!(!first.known);
-    f.store.settle(&ended(&account, first.day, None, used(3))).await.unwrap();
+    f.store
+        .settle(&ended(&account, first.day, None, used(3)))
+        .await
+        .unwrap();
     assert!(f.admitted(&admission).await.known);
     // A failure of another call does not take that back.
     let forget = Settlement {
@@ -377,7 +477,13 @@ pub(crate) async fn a_success_makes_a_caller_known<S: Store>(f: Fixture<S>) {
 pub(crate) async fn money_in_flight_keeps_an_unproven_caller<S: Store>(f: Fixture<S>) {
     let account = account();
     let provisional = |(admission, held): (Admission, Held)| {
-        (Admission { provisional: true, ..admission }, held)
+        (
+            Admission {
+                provisional: true,
+                ..admission
+            },
+            held,
+        )
     };
     let (running, _) = provisional(reserving(&account, 600, Some(1_000)));
     f.admitted(&running).await;
@@ -399,14 +505,24 @@ pub(crate) async fn state_lists_what_was_taken<S: Store>(f: Fixture<S>) {
     f.admitted(&admission).await;
     let state = f.store.state(account.caller).await.unwrap();
     assert_eq!(state.now, NOON);
-    let [rate] = state.rates.as_slice() else { panic!("{:?}", state.rates) };
+    let [rate] = state.rates.as_slice() else {
+        panic!("{:?}", state.rates)
+    };
     assert_eq!(
         (rate.kind, &*rate.provider, rate.payer),
         (RateKind::Requests, "openai", Payer::Server)
     );
-    assert_eq!(Rate::per_hour(100).standing(state.now, rate.tat).remaining, 99);
-    let [spend] = state.spent.as_slice() else { panic!("{:?}", state.spent) };
-    assert_eq!((&*spend.provider, spend.payer, spend.spent), ("openai", Payer::Server, 42));
+    assert_eq!(
+        Rate::per_hour(100).standing(state.now, rate.tat).remaining,
+        99
+    );
+    let [spend] = state.spent.as_slice() else {
+        panic!("{:?}", state.spent)
+    };
+    assert_eq!(
+        (&*spend.provider, spend.payer, spend.spent),
+        ("openai", Payer::Server, 42)
+    );
 }
 
 pub(crate) async fn use_adds_up_by_row<S: Store>(f: Fixture<S>) {
@@ -426,7 +542,10 @@ pub(crate) async fn use_adds_up_by_row<S: Store>(f: Fixture<S>) {
         other_unpriced: 11,
     };
     for model in ["gpt-4o", "gpt-4o", "ft:gpt-4o:acme::id with blanks"] {
-        let settlement = Settlement { model: model.into(), ..ended(&account, 20_454, None, full) };
+        let settlement = Settlement {
+            model: model.into(),
+            ..ended(&account, 20_454, None, full)
+        };
         f.store.settle(&settlement).await.unwrap();
     }
     let rows = f.rows(account.caller).await;
@@ -440,7 +559,10 @@ pub(crate) async fn invented_models_share_one_row<S: Store>(f: Fixture<S>) {
     let account = account();
     for n in 0..300 {
         let model = format!("invented-{n}").into();
-        let settlement = Settlement { model, ..ended(&account, 20_454, None, used(1)) };
+        let settlement = Settlement {
+            model,
+            ..ended(&account, 20_454, None, used(1))
+        };
         f.store.settle(&settlement).await.unwrap();
     }
     let rows = f.rows(account.caller).await;
@@ -450,15 +572,30 @@ pub(crate) async fn invented_models_share_one_row<S: Store>(f: Fixture<S>) {
 
 pub(crate) async fn buckets_count_by_themselves<S: Store>(f: Fixture<S>) {
     let (bucket, rate) = (random(CallerId::new), Rate::per_minute(2));
-    assert_eq!(f.store.peek(bucket, rate).await.unwrap().unwrap().remaining, 2);
-    assert_eq!(f.store.take(bucket, rate).await.unwrap().unwrap().remaining, 1);
-    assert_eq!(f.store.take(bucket, rate).await.unwrap().unwrap().remaining, 0);
+    assert_eq!(
+        f.store.peek(bucket, rate).await.unwrap().unwrap().remaining,
+        2
+    );
+    assert_eq!(
+        f.store.take(bucket, rate).await.unwrap().unwrap().remaining,
+        1
+    );
+    assert_eq!(
+        f.store.take(bucket, rate).await.unwrap().unwrap().remaining,
+        0
+    );
     let wait = f.store.take(bucket, rate).await.unwrap().unwrap_err();
     assert_eq!(wait, Duration::from_secs(30));
     assert_eq!(f.store.peek(bucket, rate).await.unwrap().unwrap_err(), wait);
     f.pass(wait).await;
     assert!(f.store.take(bucket, rate).await.unwrap().is_ok());
-    assert!(f.store.take(random(CallerId::new), rate).await.unwrap().is_ok());
+    assert!(
+        f.store
+            .take(random(CallerId::new), rate)
+            .await
+            .unwrap()
+            .is_ok()
+    );
 }
 
 pub(crate) async fn a_nonce_is_fresh_once<S: Store>(f: Fixture<S>) {
@@ -475,41 +612,95 @@ pub(crate) async fn a_lease_is_given_to_its_proof_only<S: Store>(f: Fixture<S>) 
     let id = random(LeaseId::new);
     let (proof, wrong) = ([7; 32], [8; 32]);
     let value = [0, 1, 2, 255, 13, 10];
-    let put = f.store.put_lease(id, &proof, &value, Duration::from_secs(60)).await.unwrap();
+    let put = f
+        .store
+        .put_lease(id, &proof, &value, Duration::from_secs(60))
+        .await
+        .unwrap();
     assert!(put);
-    let again = f.store.put_lease(id, &wrong, b"other", Duration::from_secs(60)).await.unwrap();
+    let again = f
+        .store
+        .put_lease(id, &wrong, b"other", Duration::from_secs(60))
+        .await
+        .unwrap();
     assert!(!again, "an id is used once");
-    for action in [LeaseAction::Get, LeaseAction::Take, LeaseAction::Peek, LeaseAction::Clear] {
+    for action in [
+        LeaseAction::Get,
+        LeaseAction::Take,
+        LeaseAction::Peek,
+        LeaseAction::Clear,
+    ] {
         assert_eq!(f.store.lease(id, &wrong, action).await.unwrap(), None);
     }
-    let peeked = f.store.lease(id, &proof, LeaseAction::Peek).await.unwrap().unwrap();
+    let peeked = f
+        .store
+        .lease(id, &proof, LeaseAction::Peek)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(peeked.value.is_empty());
     assert!(peeked.expires_in > Duration::from_secs(55));
     assert!(peeked.expires_in <= Duration::from_secs(60));
-    let got = f.store.lease(id, &proof, LeaseAction::Get).await.unwrap().unwrap();
+    let got = f
+        .store
+        .lease(id, &proof, LeaseAction::Get)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(got.value, value);
-    let taken = f.store.lease(id, &proof, LeaseAction::Take).await.unwrap().unwrap();
+    let taken = f
+        .store
+        .lease(id, &proof, LeaseAction::Take)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(taken.value, value);
-    assert_eq!(f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(), None);
+    assert_eq!(
+        f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(),
+        None
+    );
 }
 
 pub(crate) async fn a_cleared_lease_is_gone<S: Store>(f: Fixture<S>) {
     let (id, proof) = (random(LeaseId::new), [9; 32]);
-    f.store.put_lease(id, &proof, b"value", Duration::from_secs(60)).await.unwrap();
-    let cleared = f.store.lease(id, &proof, LeaseAction::Clear).await.unwrap().unwrap();
+    f.store
+        .put_lease(id, &proof, b"value", Duration::from_secs(60))
+        .await
+        .unwrap();
+    let cleared = f
+        .store
+        .lease(id, &proof, LeaseAction::Clear)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(cleared.value.is_empty());
-    assert_eq!(f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(), None);
+    assert_eq!(
+        f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(),
+        None
+    );
 }
 
 pub(crate) async fn no_lease_outlives_five_minutes<S: Store>(f: Fixture<S>) {
     let (id, proof) = (random(LeaseId::new), [1; 32]);
-    f.store.put_lease(id, &proof, b"value", Duration::from_secs(86_400)).await.unwrap();
-    let left = f.store.lease(id, &proof, LeaseAction::Peek).await.unwrap().unwrap().expires_in;
+    f.store
+        .put_lease(id, &proof, b"value", Duration::from_secs(86_400))
+        .await
+        .unwrap();
+    let left = f
+        .store
+        .lease(id, &proof, LeaseAction::Peek)
+        .await
+        .unwrap()
+        .unwrap()
+        .expires_in;
     assert!(left <= Duration::from_secs(300), "{left:?}");
     let (id, ttl) = (random(LeaseId::new), Duration::from_millis(200));
     f.store.put_lease(id, &proof, b"value", ttl).await.unwrap();
     f.pass(ttl + Duration::from_millis(20)).await;
-    assert_eq!(f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(), None);
+    assert_eq!(
+        f.store.lease(id, &proof, LeaseAction::Get).await.unwrap(),
+        None
+    );
 }
 
 /// One test per behaviour; `$open` is an async function returning a [`Fixture`].

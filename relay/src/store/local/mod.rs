@@ -13,8 +13,8 @@ use self::shards::Shards;
 use super::clock::{Clock, SystemClock, day_of, micros};
 use super::{
     Admission, Admitted, CallerId, CallerState, Decision, Health, LeaseAction, LeaseFound, LeaseId,
-    MAX_LEASE_TTL, Micros, Proof, RESERVATION_TTL, Rate, ReservationId, Settled, Settlement, Standing, Store,
-    StoreError, Use,
+    MAX_LEASE_TTL, Micros, Proof, RESERVATION_TTL, Rate, ReservationId, Settled, Settlement,
+    Standing, Store, StoreError, Use,
 };
 
 /// Callers kept at once. One takes about a kilobyte; beyond this, new ones are answered like a

@@ -91,7 +91,9 @@ impl Link {
             target,
             connection: ArcSwapOption::empty(),
             trouble: AtomicUsize::new(CONNECTION),
-            paused: std::iter::repeat_with(AtomicU64::default).take(ZONES).collect(),
+            paused: std::iter::repeat_with(AtomicU64::default)
+                .take(ZONES)
+                .collect(),
             failing: Mutex::default(),
             began: Instant::now(),
             answered: AtomicU64::new(0),

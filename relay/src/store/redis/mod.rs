@@ -52,7 +52,12 @@ impl RedisStore {
     pub fn open(settings: RedisSettings<'_>, time: Time) -> Result<Self, &'static str> {
         let target = Target::new(settings.urls, settings.cluster)?;
         let link = Link::start(target).ok_or("can only be used inside a runtime")?;
-        Ok(Self { link, scripts: Scripts::new(), time, reservation_ttl: RESERVATION_TTL })
+        Ok(Self {
+            link,
+            scripts: Scripts::new(),
+            time,
+            reservation_ttl: RESERVATION_TTL,
+        })
     }
 
     /// Waits for the first attempt to connect to end, well or not: about a second at most.
