@@ -10,9 +10,11 @@ keyferry-relay <command> [--config FILE]
   serve          run the relay
   check-config   read the configuration and print what is in effect, secrets redacted
   healthcheck    ask a running relay whether it is ready; exit code 0 or 1
-  keygen         print a fresh entry for secrets.current
+  keygen         print a fresh entry for secrets.current, or with --identity one for
+                 secrets.identity and, on standard error, the public key that vaults pin
 
   --config FILE  configuration in TOML; without it, defaults and environment alone
+  --identity     keygen: the long-term key that signs the sealing keys
   --kid ID       keygen: the entry's id (default: the current time)
   --version      print the version
   --help         print this
@@ -32,6 +34,8 @@ pub enum Command {
     Healthcheck(Option<PathBuf>),
     /// Print a fresh secret, under this id if one was given.
     Keygen(Option<String>),
+    /// Print a fresh identity.
+    KeygenIdentity,
     /// Print the version.
     Version,
     /// Print the help.
@@ -61,9 +65,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     let mut command = None;
     let mut config = None;
     let mut kid = None;
+    let mut identity = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("config") | Short('c') => config = Some(PathBuf::from(parser.value()?)),
+            Long("identity") => identity = true,
             Long("kid") => kid = Some(parser.value()?.string()?),
             Long("version") | Short('V') => return Ok(Command::Version),
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -75,6 +81,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some("serve") => Ok(Command::Serve(config)),
         Some("check-config") => Ok(Command::CheckConfig(config)),
         Some("healthcheck") => Ok(Command::Healthcheck(config)),
+        Some("keygen") if identity => Ok(Command::KeygenIdentity),
         Some("keygen") => Ok(Command::Keygen(kid)),
         None => Ok(Command::Help),
         Some(_) => Err(UsageError::UnknownCommand),

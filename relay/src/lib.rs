@@ -52,7 +52,7 @@ pub use cli::{Command, HELP, UsageError, parse as parse_arguments};
 pub use config::{Config, ConfigError};
 pub use error::ApiError;
 pub use harden::forbid_core_dumps;
-pub use keygen::keygen;
+pub use keygen::{NewIdentity, keygen, keygen_identity};
 pub use metrics::{Direction, FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
 pub use observe::{End, Record};
 pub use origin::{NotAnOrigin, Origin};

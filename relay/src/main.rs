@@ -28,6 +28,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Help => out.write_all(keyferry_relay::HELP.as_bytes())?,
         Command::Version => writeln!(out, "keyferry-relay {}", env!("CARGO_PKG_VERSION"))?,
         Command::Keygen(kid) => writeln!(out, "{}", keyferry_relay::keygen(kid.as_deref())?)?,
+        Command::KeygenIdentity => {
+            let identity = keyferry_relay::keygen_identity()?;
+            writeln!(std::io::stderr(), "public key, for openVault({{ relayKey }}):\n{}", identity.public)?;
+            writeln!(out, "{}", identity.seed)?;
+        }
         Command::CheckConfig(path) => {
             writeln!(out, "{}", load(path.as_deref())?.to_redacted_toml()?)?;
         }

@@ -127,7 +127,7 @@ impl Relay {
     /// # Errors
     /// See [`StartError`].
     pub fn new(config: Config, bound: Bound) -> Result<Arc<Self>, StartError> {
-        let upstream = Upstream::new(&config.timeouts)?;
+        let upstream = Upstream::new(&config)?;
         let metrics = Arc::new(Metrics::new());
         // Exposed to derive the names callers are counted under.
         let secret = config.secrets.current.as_ref().map(Secret::expose);

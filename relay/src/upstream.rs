@@ -4,6 +4,7 @@
 //! proxy variable, puts no URL into an error and copies no body, so there is nothing to turn off.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,10 +17,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower::Service;
 
-use crate::config::{TimeoutSettings, defaults};
+use crate::config::{Config, defaults};
 
 /// Calls providers over pooled connections, HTTP/2 where the provider offers it.
 #[derive(Clone, Debug)]
@@ -42,24 +46,35 @@ pub enum UpstreamError {
     Timeout,
 }
 
-/// The client's TLS roots could not be set up.
+/// TLS for provider connections could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS for provider connections: {0}")]
-pub struct TlsError(#[from] rustls::Error);
+pub enum TlsError {
+    /// The cryptography lacks what is needed.
+    #[error("TLS for provider connections: {0}")]
+    Unavailable(#[from] rustls::Error),
+    /// The operator's authorities cannot be read.
+    #[error("upstream.extra_ca: cannot read certificates from {path}: {reason}")]
+    ExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
 
 impl Upstream {
-    /// A client with Mozilla's root certificates, as compiled in: what the host machine trusts
-    /// does not decide who gets to see keys.
+    /// A client that trusts Mozilla's authorities, as compiled in, and the operator's own.
     ///
     /// # Errors
-    /// When the cryptographic provider lacks the default protocol versions.
-    pub fn new(timeouts: &TimeoutSettings) -> Result<Self, TlsError> {
+    /// See [`TlsError`].
+    pub fn new(config: &Config) -> Result<Self, TlsError> {
+        let timeouts = &config.timeouts;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_keepalive(Some(Duration::from_secs(60)));
         let https = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(Arc::new(rustls::crypto::ring::default_provider()))?
+            .with_tls_config(tls(config.upstream.extra_ca.as_deref())?)
             // Which scheme a provider may have is decided when the configuration is checked.
             .https_or_http()
             .enable_http1()
@@ -105,6 +120,29 @@ impl Upstream {
             Err(_) => Err(UpstreamError::Timeout),
         }
     }
+}
+
+fn tls(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    if let Some(path) = extra {
+        let failed = |reason: String| TlsError::ExtraCa {
+            path: path.to_owned(),
+            reason,
+        };
+        let certificates =
+            CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+            roots
+                .add(certificate)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// Adds one limit over name lookup, TCP and TLS, which the inner connectors only have for TCP.

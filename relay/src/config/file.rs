@@ -43,6 +43,8 @@ pub struct Config {
     pub payer: PayerSettings,
     /// How long each phase of a call may take.
     pub timeouts: TimeoutSettings,
+    /// Connections to providers.
+    pub upstream: UpstreamSettings,
     /// Providers by id: overrides of the catalogue and the operator's own.
     pub providers: BTreeMap<String, ProviderSettings>,
 }
@@ -147,6 +149,15 @@ pub struct SecretSettings {
 pub struct PayerSettings {
     /// Let server keys pay for callers who have not proven who they are.
     pub allow_unauthenticated: bool,
+}
+
+/// `[upstream]`
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamSettings {
+    /// Certificates (PEM) of authorities that are trusted for providers besides Mozilla's: for a
+    /// provider of the operator's own behind a private authority.
+    pub extra_ca: Option<PathBuf>,
 }
 
 /// `[timeouts]`, all in milliseconds.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use access::{AuthMode, AuthSettings, PlanSettings, TierSettings};
 pub use file::{
     Config, PayerSettings, ProviderSettings, SecretSettings,
-    ServerSettings, TimeoutSettings, VaultSettings,
+    ServerSettings, TimeoutSettings, UpstreamSettings, VaultSettings,
 };
 pub use tls::TlsSettings;
 
