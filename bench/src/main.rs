@@ -1,7 +1,7 @@
 //! Measures Keyferry's relay: see docs/performance.md for what the figures mean.
 //!
 //! ```text
-//! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]… [--scenario SECTION]…
+//! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]… [--scenario SECTION]… [--before BINARY]
 //! keyferry-bench upstream
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
@@ -14,6 +14,7 @@ mod process;
 mod redis;
 mod relay;
 mod results;
+mod seal;
 mod stats;
 mod streams;
 mod subject;
@@ -40,12 +41,13 @@ fn run() -> Result<()> {
 
     let mut args = lexopt::Parser::from_env();
     let mut command = None;
-    let (mut relay, mut folder, mut rounds) = (None, None, None);
+    let (mut relay, mut before, mut folder, mut rounds) = (None, None, None, None);
     let (mut quick, mut json, mut peers) = (false, false, false);
     let (mut only, mut scenarios) = (Vec::new(), Vec::new());
     while let Some(arg) = args.next()? {
         match arg {
             Long("relay") => relay = Some(args.value()?.into()),
+            Long("before") => before = Some(args.value()?.into()),
             Long("folder") => folder = Some(args.value()?.into()),
             Long("rounds") => rounds = Some(args.value()?.parse()?),
             Long("only") => only.push(args.value()?.string()?),
@@ -66,6 +68,7 @@ fn run() -> Result<()> {
             &runtime,
             relay::run(relay::Options {
                 relay: relay.context("--relay names the relay's binary")?,
+                before,
                 folder: folder.context("--folder names the folder for logs and results")?,
                 quick,
                 json,

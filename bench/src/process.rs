@@ -1,7 +1,7 @@
 //! A process under test: started on its core, read through /proc, stopped at the end.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,8 +27,12 @@ pub(crate) struct Usage {
 impl Process {
     /// Starts `command` with its output in `log`.
     pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
-        let output =
-            File::create(log).with_context(|| format!("could not create {}", log.display()))?;
+        // Appending: a second process of the same name must not write into the first one's lines.
+        let output = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("could not create {}", log.display()))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

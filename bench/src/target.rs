@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Result, bail};
 
 use crate::payload::{ANSWER, Ask, StreamReader, now};
+use crate::seal::Sealer;
 use crate::wire::Wire;
 
 /// Bodies up to this size leave in one write with their head.
@@ -16,11 +17,14 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Makes `X-BYOK-Key` for each request, where `headers` have none.
+    pub(crate) sealer: Option<Sealer>,
 }
 
 /// A request made ready to be sent many times.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request<'t> {
+    target: &'t Target,
     ask: Ask,
     head: Vec<u8>,
     body: std::borrow::Cow<'static, [u8]>,
@@ -36,7 +40,7 @@ pub(crate) struct Exchange {
 }
 
 impl Target {
-    pub(crate) fn request(&self, ask: Ask) -> Request {
+    pub(crate) fn request(&self, ask: Ask) -> Request<'_> {
         let body = ask.body();
         let mut head = format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\naccept: application/json\r\nuser-agent: keyferry-bench\r\n",
@@ -51,6 +55,7 @@ impl Target {
             head.push_str("\r\n");
         }
         Request {
+            target: self,
             ask,
             head: head.into_bytes(),
             body,
@@ -59,11 +64,16 @@ impl Target {
     }
 }
 
-impl Request {
+impl Request<'_> {
     /// Sends it over `wire` without waiting for the answer.
     pub(crate) async fn send(&mut self, wire: &mut Wire) -> Result<()> {
         self.buffer.clear();
         self.buffer.extend_from_slice(&self.head);
+        if let Some(sealer) = &self.target.sealer {
+            self.buffer.extend_from_slice(b"x-byok-key: ");
+            sealer.seal(&self.target.path, &mut self.buffer)?;
+            self.buffer.extend_from_slice(b"\r\n");
+        }
         self.buffer.extend_from_slice(b"\r\n");
         if self.body.len() <= ONE_WRITE {
             self.buffer.extend_from_slice(&self.body);

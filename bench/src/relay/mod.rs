@@ -29,6 +29,8 @@ use scenario::{Extent, Run, Scenario};
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) relay: PathBuf,
+    /// Another build of it, measured as a row of its own.
+    pub(crate) before: Option<PathBuf>,
     /// Where configurations, logs, results and installed peers go.
     pub(crate) folder: PathBuf,
     pub(crate) quick: bool,
@@ -46,6 +48,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     pin_this_thread(cores.generator)?;
     raise_file_limit();
     let folder = options.folder.join("run");
+    // Logs of earlier runs can be gigabytes.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
     // Programs under test read paths relative to folders of their own.
     let folder = std::path::absolute(folder)?;
@@ -54,10 +58,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         Kind::Direct,
         Kind::Nginx,
         Kind::Keyferry(Feature::Usual),
+        Kind::Keyferry(Feature::Sealed),
         Kind::Keyferry(Feature::Unified),
         Kind::Keyferry(Feature::Quiet),
         Kind::Keyferry(Feature::Redis),
     ];
+    if options.before.is_some() {
+        kinds.push(Kind::Keyferry(Feature::Before));
+    }
     let peers_folder = std::path::absolute(options.folder.join("peers"))?;
     if options.peers {
         eprintln!(
@@ -83,6 +91,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         upstream: upstream.address,
         folder,
         relay: options.relay.clone(),
+        before: options.before.clone(),
         peers: peers_folder,
         redis_url: redis.as_ref().map(Redis::url),
     };

@@ -1,6 +1,8 @@
 //! The relay as an operator runs it: key swap, CORS, limits, usage parsing, metrics, info logs.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -8,7 +10,12 @@ use super::{Setting, loopback};
 use crate::cores::pinned;
 use crate::payload::{KEY, PAGE};
 use crate::process::{Process, free_port};
+use crate::seal::Sealer;
 use crate::target::Target;
+
+const PROVIDER: &str = "openai";
+/// A secret for the ring, in use nowhere else.
+const SECRET: &str = "bench:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// What a row of Keyferry has more, or less, than the usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +26,12 @@ pub(crate) enum Feature {
     Unified,
     /// Without logs.
     Quiet,
+    /// The key sealed under the relay's sealing key, in one running session.
+    Sealed,
     /// Limits and usage in Redis.
     Redis,
+    /// As usual, by another build of the relay.
+    Before,
 }
 
 impl Feature {
@@ -29,7 +40,9 @@ impl Feature {
             Self::Usual => "keyferry",
             Self::Unified => "keyferry unified",
             Self::Quiet => "keyferry quiet",
+            Self::Sealed => "keyferry sealed",
             Self::Redis => "keyferry redis",
+            Self::Before => "keyferry before",
         }
     }
 
@@ -44,7 +57,11 @@ pub(super) fn start(feature: Feature, setting: &Setting) -> Result<(Option<Proce
     let slug = feature.name().replace(' ', "-");
     let file = setting.folder.join(format!("{slug}.toml"));
     std::fs::write(&file, configuration(feature, setting, address)?)?;
-    let mut command = pinned(setting.cores.subject, &setting.relay);
+    let binary = match (feature, &setting.before) {
+        (Feature::Before, Some(before)) => before,
+        _ => &setting.relay,
+    };
+    let mut command = pinned(setting.cores.subject, binary);
     command.arg("serve").arg("--config").arg(&file).env(
         "RUST_LOG",
         if feature == Feature::Quiet {
@@ -59,30 +76,51 @@ pub(super) fn start(feature: Feature, setting: &Setting) -> Result<(Option<Proce
         Feature::Unified => "/v1/chat/completions",
         _ => "/providers/openai/v1/chat/completions",
     };
+    let mut headers = vec![
+        ("origin", PAGE.to_owned()),
+        ("sec-fetch-dest", "empty".to_owned()),
+        ("sec-fetch-mode", "cors".to_owned()),
+        ("x-byok-provider", PROVIDER.to_owned()),
+    ];
+    if feature != Feature::Sealed {
+        headers.push(("x-byok-key", KEY.to_owned()));
+    }
     let target = Target {
         address,
         path: path.to_owned(),
-        headers: vec![
-            ("origin", PAGE.to_owned()),
-            ("sec-fetch-dest", "empty".to_owned()),
-            ("sec-fetch-mode", "cors".to_owned()),
-            ("x-byok-provider", "openai".to_owned()),
-            ("x-byok-key", KEY.to_owned()),
-        ],
+        headers,
+        sealer: None,
     };
     Ok((Some(process), target))
 }
 
+/// What seals keys for the relay at `address`, as soon as it runs.
+pub(super) async fn sealer(
+    mut process: Option<&mut Process>,
+    address: SocketAddr,
+) -> Result<Sealer> {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(process) = &mut process {
+            process.check()?;
+        }
+        match Sealer::of(address, format!("http://{address}"), PROVIDER).await {
+            Ok(sealer) => return sealer.context("the relay publishes no sealing keys"),
+            Err(error) if Instant::now() > patience => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
+        }
+    }
+}
+
 /// The defaults, except for limits that a load generator with one key would run into at once.
-fn configuration(
-    feature: Feature,
-    setting: &Setting,
-    address: std::net::SocketAddr,
-) -> Result<String> {
+fn configuration(feature: Feature, setting: &Setting, address: SocketAddr) -> Result<String> {
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\nadmin_listen = \"{}\"\nallowed_origins = [\"{PAGE}\"]\n\n\
-         [providers.openai]\nbase_url = \"http://{}\"\n\n\
-         [limits]\nbyok_requests_per_hour = 1000000000\n",
+        "[server]\nlisten = \"{address}\"\nadmin_listen = \"{}\"\n\
+         public_origins = [\"http://{address}\"]\nallowed_origins = [\"{PAGE}\"]\n\n\
+         [secrets]\ncurrent = \"{SECRET}\"\n\n\
+         [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
+         [limits]\nbyok_requests_per_hour = 1000000000\nbyok_tokens_per_hour = 1000000000000\n\
+         daily_cap_usd = 1000000.0\n",
         loopback(free_port()?),
         setting.upstream,
     );

@@ -28,6 +28,8 @@ pub(crate) struct Setting {
     pub(crate) folder: PathBuf,
     /// The `keyferry-relay` binary.
     pub(crate) relay: PathBuf,
+    /// Another build of it, to compare with.
+    pub(crate) before: Option<PathBuf>,
     /// Where other gateways are installed.
     pub(crate) peers: PathBuf,
     pub(crate) redis_url: Option<String>,
@@ -79,13 +81,16 @@ impl Kind {
 
     /// Starts it and waits until it passes a request on.
     pub(crate) async fn start(self, setting: &Setting) -> Result<Subject> {
-        let (process, target) = match self {
+        let (mut process, mut target) = match self {
             Self::Direct => (None, direct(setting)),
             Self::Nginx => nginx::start(setting)?,
             Self::Keyferry(feature) => keyferry::start(feature, setting)?,
             Self::Portkey => peers::portkey(setting)?,
             Self::LiteLlm => peers::litellm(setting)?,
         };
+        if self == Self::Keyferry(Feature::Sealed) {
+            target.sealer = Some(keyferry::sealer(process.as_mut(), target.address).await?);
+        }
         let mut subject = Subject {
             kind: self,
             target: Rc::new(target),
@@ -132,6 +137,7 @@ fn direct(setting: &Setting) -> Target {
         address: setting.upstream,
         path: "/v1/chat/completions".to_owned(),
         headers: vec![("authorization", format!("Bearer {}", crate::payload::KEY))],
+        sealer: None,
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn start(setting: &Setting) -> Result<(Option<Process>, Target)> {
         address,
         path: "/v1/chat/completions".to_owned(),
         headers: vec![("x-byok-key", KEY.to_owned())],
+        sealer: None,
     };
     Ok((Some(process), target))
 }

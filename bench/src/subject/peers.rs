@@ -90,6 +90,7 @@ pub(super) fn portkey(setting: &Setting) -> Result<(Option<Process>, Target)> {
                 format!("http://{}/v1", setting.upstream),
             ),
         ],
+        sealer: None,
     };
     Ok((Some(process), target))
 }
@@ -121,6 +122,7 @@ pub(super) fn litellm(setting: &Setting) -> Result<(Option<Process>, Target)> {
         address: loopback(port),
         path: "/v1/chat/completions".to_owned(),
         headers: Vec::new(),
+        sealer: None,
     };
     Ok((Some(process), target))
 }
