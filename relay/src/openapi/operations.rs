@@ -23,6 +23,24 @@ pub(super) fn paths(catalogue: &Catalogue) -> Value {
     paths.insert("/healthz".to_owned(), healthz());
     paths.insert("/readyz".to_owned(), readyz());
     paths.insert("/openapi.json".to_owned(), openapi());
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        for operation in item.values_mut() {
+            if let Some(responses) = operation
+                .get_mut("responses")
+                .and_then(Value::as_object_mut)
+            {
+                // Made by the HTTP layer before there is a request, so without a document.
+                responses.insert(
+                    "414".to_owned(),
+                    json!({ "description": "The target is too long." }),
+                );
+                responses.insert(
+                    "431".to_owned(),
+                    json!({ "description": "The head is too large." }),
+                );
+            }
+        }
+    }
     Value::Object(paths)
 }
 
