@@ -29,7 +29,7 @@ test("every export exists, with types", async () => {
 test("npm packs what belongs and nothing else", async () => {
   const { stdout } = spawnSync("npm", ["pack", "--dry-run", "--json"], { cwd: packaged, encoding: "utf8" });
   const files = JSON.parse(stdout)[0].files.map((/** @type {{ path: string }} */ { path }) => path);
-  const expected = /^(package\.json|README\.md|LICENSE(-MIT|-APACHE)?|(index|react|inline|testing|worker|chunk-\w+)\.js|keyferry\.wasm|types\/[\w/-]+\.d\.ts)$/;
+  const expected = /^(package\.json|README\.md|LICENSE(-MIT|-APACHE)?|(index|react|elements|inline|testing|worker|frame|chunk-\w+)\.js|frame\.(html|css)|keyferry\.wasm|types\/[\w/-]+\.d\.ts)$/;
   assert.deepEqual(files.filter((/** @type {string} */ path) => !expected.test(path)), []);
   assert.ok(!(await readdir(packaged)).includes("node_modules"));
 });

@@ -1,14 +1,13 @@
+import { CHUNK_WINDOW } from "../wire.js";
 import type { BodySource } from "./link.js";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 type Read = { done: boolean; value?: Chunk | undefined };
 
-/** Chunks the worker may send ahead of the reader. */
-const WINDOW = 16;
 /** Asked for at a time: a message for each chunk would cost as much as the chunk. */
-const REFILL = WINDOW / 2;
+const REFILL = CHUNK_WINDOW / 2;
 
-/** A body that arrives as messages, asked for a window at a time. */
+/** A body that arrives as messages. */
 export class ChunkSource implements BodySource {
   readonly #queue: Chunk[] = [];
   readonly #ask: (chunks: number) => void;
@@ -20,7 +19,6 @@ export class ChunkSource implements BodySource {
   constructor(ask: (chunks: number) => void, abort: () => void) {
     this.#ask = ask;
     this.#abort = abort;
-    ask(WINDOW);
   }
 
   push(chunk: Chunk): void {

@@ -90,7 +90,6 @@ async function greet(
     wasm: wasm instanceof ArrayBuffer ? wasm : new URL(wasm, document.baseURI).href,
     life: life.name,
     capability: options.capability ?? "owner",
-    streams: canTransferStreams(),
     hidden: document.visibilityState === "hidden",
   };
   try {
@@ -156,16 +155,4 @@ async function holdLife(name: string): Promise<{ name: string | null; release: (
     });
   });
   return { name: life, release };
-}
-
-function canTransferStreams(): boolean {
-  try {
-    const stream = new ReadableStream();
-    const { port1 } = new MessageChannel();
-    port1.postMessage(stream, [stream]);
-    port1.close();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -3,10 +3,11 @@ import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Head, Refusal, VaultEventType, WireRequest } from "../wire.js";
 import type { Snapshot } from "../types.js";
 
-/** Where the chunks of an answer come from. A stream's default reader is one. */
+/** Where the chunks of an answer come from. */
 export interface BodySource {
   read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> | undefined }>;
-  cancel(reason?: unknown): Promise<void>;
+  /** Gives up the rest; never rejects. */
+  cancel(): Promise<void>;
 }
 
 /** An answer whose body has not been read. `done` tells the other side that it has been, or never will be. */

@@ -140,20 +140,15 @@ export class PortLink implements Link {
   }
 
   #head({ id, head, body }: Extract<ToPage, { t: "head" }>): void {
-    if (!this.#waiting.has(id)) {
-      // Aborted meanwhile; the worker knows.
-      if (body instanceof ReadableStream) void body.cancel();
-      return;
-    }
-    let source: ChunkSource | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null = null;
-    if (body === "chunks") {
+    // Aborted meanwhile; the worker knows.
+    if (!this.#waiting.has(id)) return;
+    let source: ChunkSource | null = null;
+    if (body) {
       source = new ChunkSource(
         (chunks) => this.#post({ t: "pull", id, chunks }),
         () => this.#post({ t: "abort", id }),
       );
       this.#chunks.set(id, source);
-    } else if (body) {
-      source = body.getReader();
     }
     const done = () => {
       this.#chunks.delete(id);

@@ -15,7 +15,7 @@ export function toResponse(
   const { status, statusText, headers } = head;
   const empty = body === null || NULL_BODY.has(status) || method === "HEAD";
   if (empty) {
-    void body?.cancel().catch(() => undefined);
+    void body?.cancel();
     done();
   }
   const stream = empty ? null : streamOf(body, done, signal);
@@ -53,7 +53,7 @@ function streamOf(source: BodySource, done: () => void, signal: AbortSignal | nu
       start(controller) {
         abort = () => {
           controller.error(signal?.reason);
-          void source.cancel(signal?.reason).catch(() => undefined);
+          void source.cancel();
           finish();
         };
         if (signal?.aborted) abort();
@@ -72,9 +72,9 @@ function streamOf(source: BodySource, done: () => void, signal: AbortSignal | nu
         }
         finish();
       },
-      cancel(reason) {
+      async cancel() {
+        await source.cancel();
         finish();
-        return source.cancel(reason);
       },
     },
     { highWaterMark: 0 },

@@ -69,7 +69,7 @@ export class MemoryLink implements Link {
     const response = await untilAborted(Promise.resolve(this.#respond(request)), signal);
     const { status, statusText } = response;
     const head = { status, statusText, url, headers: [...response.headers] as [string, string][] };
-    return { head, body: (response.body?.getReader() ?? null) as BodySource | null, done: () => undefined };
+    return { head, body: response.body && sourceOf(response.body), done: () => undefined };
   }
 
   /** Where a request goes and with which key, or why it does not. */
@@ -105,6 +105,11 @@ export class MemoryLink implements Link {
     this.#closed = new VaultError("closed", "This vault object was closed.");
     this.#events?.gone(this.#closed);
   }
+}
+
+function sourceOf(stream: ReadableStream<Uint8Array>): BodySource {
+  const reader = stream.getReader() as ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  return { read: () => reader.read(), cancel: () => reader.cancel().catch(() => undefined) };
 }
 
 async function modelIn(body: WireRequest["body"]): Promise<string> {

@@ -27,7 +27,6 @@ export class Port {
   readonly #grants: Port[] = [];
   #capability: Capability;
   #state: "new" | "opening" | "open" | "closed" = "new";
-  #streams = false;
 
   /** A `granted` port was given away by an owner: it can use the vault and nothing else, whatever it says. */
   constructor(host: Host, port: MessagePort, granted: boolean) {
@@ -116,7 +115,6 @@ export class Port {
     try {
       if (!wellFormed(hello)) throw NOT_UNDERSTOOD;
       if (hello.capability === "owner" && !this.#granted) this.#capability = "owner";
-      this.#streams = hello.streams === true;
       this.hidden = hello.hidden === true;
       await this.#host.welcome(this, hello, this.#granted);
       if (this.#state === "opening") this.#state = "open";
@@ -189,13 +187,9 @@ export class Port {
   #answer(id: number, running: Running, response: Response): void {
     const { status, statusText, url, body } = response;
     const head = { status, statusText, url, headers: [...response.headers] as [string, string][] };
-    if (!body) {
-      this.#running.delete(id);
-      return this.post({ t: "head", id, head, body: null });
-    }
-    if (this.#streams) return this.post({ t: "head", id, head, body: body as ReadableStream<Uint8Array<ArrayBuffer>> }, [body]);
-    running.pump = pumpChunks(body.getReader(), id, (message, transfer) => this.post(message, transfer));
-    this.post({ t: "head", id, head, body: "chunks" });
+    this.post({ t: "head", id, head, body: body !== null });
+    if (body) running.pump = pumpChunks(body.getReader(), id, (message, transfer) => this.post(message, transfer));
+    else this.#running.delete(id);
   }
 
   #token(id: number, running: Running): Promise<string> {

@@ -1,4 +1,4 @@
-import type { ToPage } from "../wire.js";
+import { CHUNK_WINDOW, type ToPage } from "../wire.js";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -7,16 +7,13 @@ export interface Pump {
   allow(chunks: number): void;
 }
 
-/**
- * Sends a body chunk by chunk, never more than the page asked for: where
- * streams cannot be transferred this carries its backpressure.
- */
+/** Sends a body chunk by chunk, never more than the page can take: this carries its backpressure to the relay. */
 export function pumpChunks(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   id: number,
   post: (message: ToPage, transfer?: Transferable[]) => void,
 ): Pump {
-  let credit = 0;
+  let credit = CHUNK_WINDOW;
   let busy = false;
   const pump = async () => {
     if (busy) return;
@@ -34,6 +31,7 @@ export function pumpChunks(
       post({ t: "failed", id, failure: { code: "network", message: "The answer broke off." } });
     }
   };
+  void pump();
   return {
     allow(chunks) {
       if (!(chunks > 0)) return;
