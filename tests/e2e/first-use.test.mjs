@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, addKey, chat, createVault, startChat, state, unlock } from "../support/page.mjs";
+import { PASSWORD, addKey, chat, createVault, settings, startChat, state, unlock } from "../support/page.mjs";
 import { CANARY, startStack } from "../support/stack.mjs";
 import { ANSWER } from "../support/standin.mjs";
 
@@ -33,7 +33,7 @@ test("a key goes from the vault through the relay to its provider, until locked,
   const refused = await page.evaluate(async () => {
     const specifier = "/keyferry/index.js"; // resolved in the page, not here
     const { openVault } = await import(specifier);
-    const vault = await openVault({ relay: location.origin, name: "default", mode: "page" });
+    const vault = await openVault({ relay: location.origin, name: "default" });
     const response = await vault.fetch("/providers/openai/v1/models");
     return { status: response.status, body: await response.json(), retry: response.headers.get("x-should-retry") };
   });
@@ -71,39 +71,40 @@ test("an answer arrives while it is being made, and stops when told to", async (
 
 test("what a person gets wrong is said in words, and nothing is lost", async () => {
   const { context, page } = await stack.open();
-  const error = page.getByTestId("error-message").first();
+  const vault = settings(page);
+  const error = vault.getByTestId("error-message").first();
 
-  await page.getByTestId("create-submit").click();
+  await vault.getByTestId("create-submit").click();
   await error.waitFor();
-  await page.getByTestId("create-password").fill("short");
-  await page.getByTestId("create-password-repeat").fill("short");
-  await page.getByTestId("create-submit").click();
-  await page.locator('[data-testid="error-message"][data-code="weak_password"]').first().waitFor();
+  await vault.getByTestId("create-password").fill("short");
+  await vault.getByTestId("create-password-repeat").fill("short");
+  await vault.getByTestId("create-submit").click();
+  await vault.locator('[data-testid="error-message"][data-code="weak_password"]').first().waitFor();
   await state(page, "empty");
 
   await createVault(page);
   await page.getByTestId("nav-settings").click();
-  await page.getByTestId("key-provider").selectOption("openai");
-  await page.getByTestId("key-value").fill("   ");
-  await page.getByTestId("key-submit").click();
+  await vault.getByTestId("key-provider").selectOption("openai");
+  await vault.getByTestId("key-value").fill("   ");
+  await vault.getByTestId("key-submit").click();
   await error.waitFor();
-  assert.equal(await page.getByTestId("key-row").count(), 0);
+  assert.equal(await vault.getByTestId("key-row").count(), 0);
   await addKey(page, "openai", CANARY.openai);
 
   await page.getByTestId("lock-button").click();
   await state(page, "locked");
-  await page.getByTestId("unlock-password").fill("not the right password");
-  await page.getByTestId("unlock-submit").click();
-  await page.locator('[data-testid="error-message"][data-code="wrong_password"]').first().waitFor();
-  await page.getByTestId("unlock-submit").click(); // empty or the same: still an answer, not a hang
+  await vault.getByTestId("unlock-password").fill("not the right password");
+  await vault.getByTestId("unlock-submit").click();
+  await vault.locator('[data-testid="error-message"][data-code="wrong_password"]').first().waitFor();
+  await vault.getByTestId("unlock-submit").click(); // empty or the same: still an answer, not a hang
   await page.waitForTimeout(2_500); // a wrong password delays the next try
   await unlock(page, PASSWORD);
   await page.getByTestId("nav-settings").click();
-  await page.getByTestId("key-row").first().waitFor();
+  await vault.getByTestId("key-row").first().waitFor();
 
   // A key the provider refuses: the stand-in answers 401.
   await addKey(page, "openrouter", CANARY.openrouter);
   await startChat(page, "openrouter");
-  await error.waitFor();
+  await page.getByTestId("error-message").first().waitFor();
   await context.close();
 });

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
 import { launch } from "../support/chromium.mjs";
-import { addKey, createVault, startChat } from "../support/page.mjs";
+import { addKey, createVault, settings, startChat } from "../support/page.mjs";
 import { freePort, startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
 
@@ -73,7 +73,7 @@ test("a provider that is down is named, and the key stays", async () => {
   await startChat(page, "openai");
   await page.locator('[data-testid="error-message"][data-code="provider_unreachable"]').first().waitFor();
   await page.getByTestId("nav-settings").click();
-  await page.getByTestId("key-row").first().waitFor();
+  await settings(page).getByTestId("key-row").first().waitFor();
   await context.close();
   await nowhere.stop();
 });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, addKey, chat, createVault, state } from "../support/page.mjs";
+import { PASSWORD, addKey, chat, createVault, state, vaultFrame } from "../support/page.mjs";
 import { CANARY, leaked, startStack, windows } from "../support/stack.mjs";
 
 /** @type {Awaited<ReturnType<typeof startStack>>} */
@@ -68,7 +68,8 @@ test("the provider saw each key in its auth header and nowhere else", () => {
 });
 
 test("IndexedDB, storage and caches hold no key, provider, key name or preview", async () => {
-  const stored = await page.evaluate(dumpStorage);
+  const vault = await vaultFrame(page);
+  const stored = (await vault.evaluate(dumpStorage)) + (await page.evaluate(dumpStorage));
   assert.ok(stored.length > 500, "there is something stored");
   clean("storage", stored);
   for (const word of ["openai", "anthropic", NAME, CANARY.openai.slice(0, 12), CANARY.openai.slice(-4)]) {
@@ -76,7 +77,7 @@ test("IndexedDB, storage and caches hold no key, provider, key name or preview",
   }
 });
 
-test("after lock, neither page nor worker holds a key or the password", async () => {
+test("after lock, neither page nor frame nor worker holds a key or the password", async () => {
   await page.getByTestId("lock-button").click();
   await state(page, "locked");
   for (const [where, strings] of await heaps()) clean(where, strings);
@@ -122,10 +123,12 @@ async function heaps() {
   /** @type {[string, string][]} */
   const found = [];
   for (const { targetId, type, url } of targetInfos) {
-    if (!url.startsWith(stack.relay.origin) || !["page", "worker", "shared_worker"].includes(type)) continue;
+    const ours = url.startsWith(stack.relay.origin) || url.startsWith(stack.relay.vault);
+    if (!ours || !["page", "iframe", "worker", "shared_worker"].includes(type)) continue;
     found.push([`the heap of ${type}`, await snapshot(client, targetId)]);
   }
   assert.ok(found.some(([where]) => where.includes("worker")), "the worker was looked into");
+  assert.ok(found.some(([where]) => where.includes("iframe")), "the frame was looked into, in its own process");
   return found;
 }
 

@@ -4,21 +4,42 @@
 
 export const PASSWORD = "correct horse battery staple";
 
+/**
+ * Where the vault's own settings are: inside its frame, or in the page itself when that was opened
+ * with `?mode=page`. @param {Page} page
+ */
+export function settings(page) {
+  return new URL(page.url()).searchParams.get("mode") === "page"
+    ? page.locator("keyferry-settings")
+    : page.frameLocator("keyferry-settings iframe");
+}
+
+/** The settings' document, for scripts. @param {Page} page */
+export async function vaultFrame(page) {
+  const handle = await page.locator("keyferry-settings iframe").elementHandle();
+  const frame = await handle?.contentFrame();
+  if (!frame) throw new Error("the vault's frame is not there");
+  return frame;
+}
+
 /** Creates the vault and puts the recovery code away. Gives the code. @param {Page} page */
 export async function createVault(page, password = PASSWORD) {
-  await page.getByTestId("create-password").fill(password);
-  await page.getByTestId("create-password-repeat").fill(password);
-  await page.getByTestId("create-submit").click();
-  const code = (await page.getByTestId("recovery-code").innerText()).trim();
-  await page.getByTestId("recovery-saved").click();
+  const vault = settings(page);
+  await vault.getByTestId("create-password").fill(password);
+  await vault.getByTestId("create-password-repeat").fill(password);
+  await vault.getByTestId("create-submit").click();
+  const code = (await vault.getByTestId("recovery-code").innerText()).trim();
+  await vault.getByTestId("recovery-confirm").check();
+  await vault.getByTestId("recovery-saved").click();
   await state(page, "unlocked");
   return code;
 }
 
 /** @param {Page} page */
 export async function unlock(page, password = PASSWORD) {
-  await page.getByTestId("unlock-password").fill(password);
-  await page.getByTestId("unlock-submit").click();
+  await page.getByTestId("nav-settings").click();
+  await settings(page).getByTestId("unlock-password").fill(password);
+  await settings(page).getByTestId("unlock-submit").click();
   await state(page, "unlocked");
 }
 
@@ -30,12 +51,13 @@ export async function state(page, name) {
 /** @param {Page} page @param {string} provider @param {string} key @param {string} [name] */
 export async function addKey(page, provider, key, name) {
   await page.getByTestId("nav-settings").click();
-  await page.getByTestId("key-provider").selectOption(provider);
-  await page.getByTestId("key-value").fill(key);
-  if (name) await page.getByTestId("key-name").fill(name);
-  const rows = page.getByTestId("key-row");
+  const vault = settings(page);
+  await vault.getByTestId("key-provider").selectOption(provider);
+  await vault.getByTestId("key-value").fill(key);
+  if (name) await vault.getByTestId("key-name").fill(name);
+  const rows = vault.getByTestId("key-row");
   const before = await rows.count();
-  await page.getByTestId("key-submit").click();
+  await vault.getByTestId("key-submit").click();
   await rows.nth(before).waitFor();
 }
 

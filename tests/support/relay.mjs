@@ -29,6 +29,7 @@ export function freePort() {
 /**
  * @typedef {object} Relay
  * @property {string} origin `http://localhost:<port>`
+ * @property {string} vault origin of the vault's frame
  * @property {number} pid
  * @property {() => string} logs everything it has written so far
  * @property {(signal?: NodeJS.Signals) => Promise<number | null>} stop waits for its exit code
@@ -41,19 +42,23 @@ export function freePort() {
  * @param {string} options.provider origin of the stand-in
  * @param {string} [options.server] more lines of `[server]`
  * @param {string} [options.config] more TOML tables
+ * @param {string[]} [options.embedders] who may embed the vault's frame; the page alone when absent
  * @param {string} [options.log] RUST_LOG
  * @returns {Promise<Relay>}
  */
-export async function startRelay({ provider, server = "", config = "", log = "info" }) {
-  const port = await freePort();
+export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info" }) {
+  const [port, vaultPort] = [await freePort(), await freePort()];
   const origin = `http://localhost:${port}`;
+  const vault = `http://localhost:${vaultPort}`;
   const folder = await mkdtemp(join(tmpdir(), "keyferry-"));
   const file = join(folder, "relay.toml");
   const providers = IMITATED.map((id) => `[providers.${id}]\nbase_url = "${provider}"\n`).join("");
   await writeFile(
     file,
     `[server]\nlisten = "127.0.0.1:${port}"\npublic_origins = ["${origin}"]\n` +
-      `static_dir = "www/dist"\n${server}\n${providers}\n${config}\n`,
+      `static_dir = "www/dist"\n${server}\n` +
+      `[vault]\nlisten = "127.0.0.1:${vaultPort}"\nembedders = [${embedders.map((other) => `"${other}"`).join(", ") || `"${origin}"`}]\n` +
+      `${providers}\n${config}\n`,
   );
 
   const child = spawn(binary, ["serve", "--config", file], {
@@ -75,7 +80,7 @@ export async function startRelay({ provider, server = "", config = "", log = "in
   };
   for (const deadline = Date.now() + 20_000; ; ) {
     const live = await fetch(`${origin}/healthz`).then((r) => r.ok, () => false);
-    if (live) return { origin, pid: child.pid ?? 0, logs: () => output, stop };
+    if (live) return { origin, vault, pid: child.pid ?? 0, logs: () => output, stop };
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop("SIGKILL");
       throw new Error(`the relay did not start:\n${output}`);

@@ -19,8 +19,7 @@ type RequestCode = keyof Strings["requestProblems"];
 
 const vaultActions: Partial<Record<VaultCode, Action>> = {
   locked: "unlock",
-  no_vault: "reload",
-  vault_exists: "reload",
+  network: "reload",
   storage_lost: "reload",
   worker_failed: "reload",
   reload_required: "reload",

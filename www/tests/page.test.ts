@@ -3,8 +3,6 @@ import { test } from "node:test";
 import { Conversation } from "../src/chat/conversation";
 import { lastSentenceEnd } from "../src/chat/sentences";
 import { timeLeft } from "../src/countdown";
-import { strength } from "../src/password-strength";
-import { judgeKey } from "../src/providers";
 
 test("a request carries the answered exchanges before it, and only those", () => {
   const conversation = new Conversation();
@@ -44,27 +42,4 @@ test("the countdown gets finer as the end comes near and never goes below nothin
   assert.equal(timeLeft(65_000), "1:05");
   assert.equal(timeLeft(1), "0:01");
   assert.equal(timeLeft(-5), "0:00");
-});
-
-test("strength ranks what people type", () => {
-  assert.equal(strength(""), 0);
-  for (const poor of ["a", "aaaaaaaaaaaaaaaa", "12345678", "abcabcabcabc", "password"]) {
-    assert.ok(strength(poor) <= 2, `${poor}: ${strength(poor)}`);
-  }
-  for (const good of ["correct horse battery staple", "T7#kd0-Qz!fRm2", "vier wilde Möwen fliegen"]) {
-    assert.equal(strength(good), 4, good);
-  }
-});
-
-test("keys are told apart by shape, white space and quotes aside", () => {
-  const key = "x".repeat(30);
-  assert.equal(judgeKey("openai", `sk-proj-${key}`).kind, "fits");
-  assert.equal(judgeKey("openai", ` "sk-${key}" \n`).kind, "fits");
-  assert.deepEqual(judgeKey("openai", `sk-ant-api03-${key}`), { kind: "other", provider: "anthropic" });
-  assert.deepEqual(judgeKey("anthropic", `sk-or-v1-${"a1".repeat(32)}`), { kind: "other", provider: "openrouter" });
-  assert.equal(judgeKey("google", `AIza${key}abcde`).kind, "fits");
-  assert.equal(judgeKey("google", "hello").kind, "unknown");
-  assert.equal(judgeKey("deepseek", `sk-${"0f".repeat(16)}`).kind, "fits");
-  // No shape is known for it, so nothing looks wrong.
-  assert.equal(judgeKey("mistral", "anything").kind, "fits");
 });

@@ -32,12 +32,12 @@ test("every sentence says what happened and what to do", () => {
 });
 
 test("vault errors keep code and field", () => {
-  assert.deepEqual(fromVault({ code: "weak_password", field: "password" }), {
-    ...strings.vaultProblems.weak_password,
-    code: "weak_password",
+  assert.deepEqual(fromVault({ code: "relay_changed", field: "relay" }), {
+    ...strings.vaultProblems.relay_changed,
+    code: "relay_changed",
     detail: null,
     action: null,
-    field: "password",
+    field: "relay",
   });
 });
 

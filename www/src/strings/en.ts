@@ -2,7 +2,7 @@
  * Every sentence a person can read on this page, in English. Another language is another file of
  * the same shape.
  */
-import type { ErrorCode, KeyStatus } from "keyferry";
+import type { ErrorCode } from "keyferry";
 
 /** What went wrong, in plain words, and what to do next. */
 export interface Message {
@@ -33,106 +33,6 @@ export const en = {
     stayUnlocked: "Stay unlocked",
     minutes: (count: number) => `${count} min`,
     hours: (hours: number, minutes: number) => `${hours} h ${minutes} min`,
-  },
-
-  secret: {
-    show: "Show",
-    hide: "Hide",
-    showField: (field: string) => `Show ${field.toLowerCase()}`,
-  },
-
-  create: {
-    title: "Create your vault",
-    lead: "Your AI keys are encrypted in this browser with a password that only you know. Nobody can reset it for you.",
-    password: "Password",
-    repeat: "Repeat the password",
-    hint: "At least 12 characters. A few unrelated words are easy to remember and hard to guess.",
-    repeatHint: "Once more, to be sure it is the one you meant.",
-    strength: "Password strength",
-    strengthNames: ["Nothing typed yet", "Very weak", "Weak", "Good", "Strong"] as const,
-    tooShort: (strength: string) => `${strength}, but short`,
-    submit: "Create vault",
-    empty: "Choose a password.",
-    mismatch: "The two passwords are not the same.",
-    identity: "Keyferry vault",
-  },
-
-  recovery: {
-    title: "Save your recovery code",
-    lead: "If you forget the password, this code is the only other way in. It is shown once, now.",
-    code: "Recovery code",
-    copy: "Copy",
-    copied: "Copied",
-    copyFailed: "Your browser did not allow copying. Select the code and copy it yourself.",
-    advice: "Keep it where you keep passwords: in a password manager, or on paper in a safe place.",
-    saved: "I saved it",
-  },
-
-  unlock: {
-    title: "Unlock your vault",
-    lead: "Your keys stay encrypted until you enter your password.",
-    password: "Password",
-    hint: "The password you chose for this vault.",
-    code: "Recovery code",
-    codeHint: "The groups of letters and digits you saved when you created the vault.",
-    submit: "Unlock",
-    slow: "Still at it. After wrong passwords each try takes longer.",
-    useCode: "Use the recovery code instead",
-    usePassword: "Use the password instead",
-    emptyPassword: "Enter your password.",
-    emptyCode: "Enter your recovery code.",
-  },
-
-  keys: {
-    title: "Your keys",
-    lead: "Keys are encrypted in this browser. Only the relay of this site receives one, with each request that needs it.",
-    add: "Add a key",
-    provider: "Provider",
-    value: "API key",
-    valueHint: (example: string) => `Looks like ${example}`,
-    valueHintUnknown: "Paste the key as the provider shows it.",
-    getKey: (provider: string) => `Get a key from ${provider}`,
-    fits: (provider: string) => `This has the form of a key from ${provider}.`,
-    looksLike: (provider: string) => `This looks like a key from ${provider}. You can still add it.`,
-    looksUnknown: (provider: string) => `This does not look like a key from ${provider}. You can still add it.`,
-    blank: "Paste a key.",
-    name: "Name (optional)",
-    nameHint: "To tell two keys of one provider apart.",
-    submit: "Add key",
-    added: (provider: string) => `Added the ${provider} key.`,
-    listTitle: "Saved keys",
-    loading: "Reading your keys…",
-    empty: "No keys yet",
-    emptyHint: "Add the first one here, then try it in the chat.",
-    noPreview: "hidden",
-    preview: "Key",
-    status: "Status",
-    addedOn: "Added",
-    statuses: {
-      unknown: "Not tested",
-      valid: "Works",
-      invalid: "Rejected by the provider",
-      wrong_scope: "Lacks a permission",
-      no_credit: "No credit left",
-      rate_limited: "Rate limited",
-      deprecated_format: "Old key format",
-      unreachable: "Provider not reached",
-    } satisfies Record<KeyStatus, string>,
-    unusualShape: "Not tested, unusual form",
-    /** Why requests do not use a key. */
-    refusals: {
-      damaged: "Damaged, cannot be read",
-      inactive: "Switched off",
-      expired: "Expired",
-      daily_cap: "Daily limit reached",
-    } as Readonly<Record<string, string>>,
-    damagedKey: "Damaged key",
-    remove: "Remove",
-    removeKey: (key: string) => `Remove ${key}`,
-    confirmTitle: "Remove this key?",
-    confirm: (key: string) => `${key} will be deleted from this browser. The key itself stays valid at the provider.`,
-    cancel: "Keep it",
-    removed: (key: string) => `Removed ${key}.`,
   },
 
   chat: {
@@ -172,56 +72,18 @@ export const en = {
 
   actions: { unlock: "Unlock", addKey: "Add a key", reload: "Reload the page", retry: "Ask again" },
 
-  /** What the vault itself reports (VaultError), by its code. */
+  /** How opening and locking the vault can fail (VaultError), by code; its own forms say the rest themselves. */
   vaultProblems: {
     locked: { title: "The vault is locked.", next: "Unlock it, then try again." },
-    no_vault: { title: "There is no vault in this browser yet.", next: "Reload the page and create one." },
-    vault_exists: {
-      title: "There is a vault in this browser already.",
-      next: "It may have been created in another tab. Reload the page and unlock it.",
-    },
-    wrong_password: {
-      title: "That password does not open this vault.",
-      next: "Check caps lock and the keyboard layout, or use your recovery code.",
-    },
-    wrong_recovery_code: {
-      title: "That recovery code does not open this vault.",
-      next: "A renewed code replaces all older ones: look for the latest.",
-    },
-    bad_recovery_code: {
-      title: "This recovery code is mistyped.",
-      next: "Compare it group by group with what you saved.",
-    },
-    wrong_passkey: { title: "This passkey does not open the vault.", next: "Use another one, or your password." },
-    weak_password: {
-      title: "This password is too easy to guess.",
-      next: "Use 12 characters or more, for example four unrelated words.",
-    },
-    passkey_failed: { title: "The passkey did not open the vault.", next: "Try it again, or use your password." },
-    unknown_provider: { title: "This provider is not known here.", next: "Choose one from the list." },
-    bad_key_format: {
-      title: "This cannot be a key.",
-      next: "Copy it again from the provider's page: one line, without spaces inside.",
-    },
-    duplicate_key: { title: "This key is in your vault already.", next: "You find it in the list of saved keys." },
-    duplicate_name: { title: "Another key has this name.", next: "Choose a different one." },
-    key_rejected: { title: "The provider rejected this key.", next: "The old key is kept. Check the new one." },
-    not_found: { title: "This is no longer in the vault.", next: "It may have been removed in another tab." },
-    bad_backup: { title: "This file is no Keyferry backup.", next: "Choose the file you exported from a vault." },
-    bad_argument: { title: "That value is not accepted.", next: "Check what you entered." },
-    forbidden: { title: "This page is not allowed to do that.", next: "Open the vault's own settings." },
     relay_changed: {
       title: "This vault belongs to another relay.",
       next: "Open it on the site where it was created. If that site has moved, its operator can tell you.",
     },
-    relay_downgraded: {
-      title: "The relay no longer proves who it is.",
-      next: "No key was sent. Do not go on until the operator explains why.",
-    },
-    relay_refused: { title: "The relay refused.", next: "Try again in a moment." },
     network: { title: "The relay cannot be reached.", next: "Check your connection, then try again." },
-    foreign_url: { title: "That address is not one the vault sends keys to.", next: "Choose a listed provider." },
-    aborted: { title: "This was cancelled.", next: "Start it again if you still want it." },
+    forbidden: {
+      title: "This page may not show the vault.",
+      next: "The relay's operator has to list this address among the vault's embedders.",
+    },
     corrupt: {
       title: "The stored vault is damaged or was changed by something else.",
       next: "Nothing was overwritten. Reload the page; if it stays, restore a backup.",
@@ -229,14 +91,6 @@ export const en = {
     future_version: {
       title: "This vault was written by a newer version.",
       next: "Reload the page to get that version. Nothing was changed.",
-    },
-    kdf_refused: {
-      title: "The stored vault asks for unsafe settings.",
-      next: "Someone may have changed it. Nothing was opened; restore a backup.",
-    },
-    quota: {
-      title: "The browser has no room left for this site.",
-      next: "Free some disk space, then try again. The vault is as it was.",
     },
     storage_lost: {
       title: "The browser closed or deleted the vault's storage.",
@@ -246,16 +100,13 @@ export const en = {
       title: "The browser could not read or write the vault.",
       next: "Nothing was changed. Try again; private windows sometimes refuse storage.",
     },
-    busy: { title: "Other tabs keep changing the vault.", next: "Nothing was changed. Try again." },
-    random_failed: { title: "The browser gave no random numbers.", next: "Nothing was changed. Restart the browser." },
-    kdf_failed: { title: "The browser could not compute the key.", next: "Try again; restart the browser if it stays." },
     worker_failed: {
       title: "The vault does not run in this browser at the moment.",
       next: "Reload the page. If it stays, update the browser or switch off extensions for this site.",
     },
     reload_required: { title: "Another tab runs a newer version of this page.", next: "Reload this one." },
     closed: { title: "This page has let go of the vault.", next: "Reload it." },
-  } satisfies Record<ErrorCode, Message>,
+  } satisfies { readonly [code in ErrorCode]?: Message },
 
   /** How a request can fail, by code: those of the relay's problem documents, then the page's own. */
   requestProblems: {

@@ -21,7 +21,7 @@ export interface ChatView extends View {
 }
 
 /** `openKeys` and `openUnlock` bring the person to where the problem is solved. */
-export function chatView(vault: Vault, goTo: { openKeys(): void; openUnlock(): void }): ChatView {
+export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void; openUnlock(): void }): ChatView {
   const text = strings.chat;
   const conversation = new Conversation();
   const title = h("h1", { id: "chat-title", tabindex: -1, class: "visually-hidden" }, text.title);
@@ -104,7 +104,7 @@ export function chatView(vault: Vault, goTo: { openKeys(): void; openUnlock(): v
       void answer(exchange);
       composer.focusRunning();
     };
-    const handlers: ActionHandlers = { retry: again, unlock: goTo.openUnlock, "add-key": goTo.openKeys };
+    const handlers: ActionHandlers = { retry: again, unlock: goTo.openUnlock, "add-key": () => goTo.openKeys(provider.id) };
     retried = view;
     view.fail(fromRequest(blameLock(outcome.failure), provider.name), handlers, again);
   };
@@ -138,14 +138,14 @@ function nameOf(id: string): string {
   return chatProviders.find((provider) => provider.id === id)?.name ?? id;
 }
 
-function emptyState(snapshot: Snapshot, openKeys: () => void): Node[] {
+function emptyState(snapshot: Snapshot, openKeys: (provider?: string) => void): Node[] {
   const text = strings.chat;
   const usable = chatProviders.some(({ id }) => snapshot.providers.some((known) => known.id === id && known.hasKey));
   if (snapshot.state === "unlocked" && !usable) {
     return [
       h("p", { class: "log__empty-title" }, text.emptyNoKeys),
       h("p", {}, text.emptyNoKeysHint),
-      h("button", { type: "button", class: "button", onclick: openKeys }, text.addKey),
+      h("button", { type: "button", class: "button", onclick: () => openKeys() }, text.addKey),
     ];
   }
   return [h("p", { class: "log__empty-title" }, text.emptyTitle), h("p", {}, text.emptyHint)];

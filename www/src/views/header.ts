@@ -8,10 +8,10 @@ export type Route = "settings" | "chat";
 
 export interface Header {
   readonly root: HTMLElement;
-  update(snapshot: Snapshot, route: Route, navigable: boolean): void;
+  update(snapshot: Snapshot, route: Route): void;
 }
 
-export function header(lock: () => void): Header {
+export function header(actions: { lock(): void; unlock(): void }): Header {
   const text = strings.vault;
   const links: Record<Route, HTMLAnchorElement> = {
     settings: h("a", { href: "#settings", "data-testid": "nav-settings" }, strings.app.settings),
@@ -23,8 +23,13 @@ export function header(lock: () => void): Header {
   const badge = h("p", { class: "badge", "data-testid": "vault-state" }, label, timer);
   const button = h(
     "button",
-    { type: "button", class: "button button--small", title: text.lockHint, onclick: lock, "data-testid": "lock-button" },
+    { type: "button", class: "button button--small", title: text.lockHint, onclick: actions.lock, "data-testid": "lock-button" },
     text.lock,
+  );
+  const unlock = h(
+    "button",
+    { type: "button", class: "button button--small", onclick: actions.unlock, "data-testid": "unlock-button" },
+    strings.actions.unlock,
   );
 
   let lockAt: number | null = null;
@@ -37,15 +42,16 @@ export function header(lock: () => void): Header {
       { class: "header" },
       h("a", { class: "brand", href: "#settings" }, strings.app.name),
       nav,
-      h("div", { class: "header__vault" }, badge, button),
+      h("div", { class: "header__vault" }, badge, button, unlock),
     ),
-    update: (snapshot, route, navigable) => {
+    update: (snapshot, route) => {
       lockAt = snapshot.state === "unlocked" ? snapshot.lockAt : null;
       badge.dataset["state"] = snapshot.state;
       setText(label, text.state[snapshot.state]);
       tick();
-      nav.hidden = !navigable;
       button.hidden = snapshot.state !== "unlocked";
+      // The settings show the form itself.
+      unlock.hidden = snapshot.state !== "locked" || route === "settings";
       for (const [name, link] of Object.entries(links)) {
         if (name === route) link.setAttribute("aria-current", "page");
         else link.removeAttribute("aria-current");

@@ -1,13 +1,8 @@
 /**
- * A hint while typing, from 0 (none) to 4. The vault decides what it accepts; this only tells
- * people early which way to go.
+ * A hint while typing, from 0 (none) to 4. The vault decides what it accepts;
+ * this only tells people early which way to go.
  */
-export type Strength = 0 | 1 | 2 | 3 | 4;
-
-/** From this length on the vault takes any password that is not trivially guessable. */
-export const ENOUGH_CHARACTERS = 12;
-
-export function strength(password: string): Strength {
+export function strength(password: string): number {
   const characters = [...password.normalize("NFKC")];
   if (characters.length === 0) return 0;
   const bits = useful(characters) * Math.log2(alphabet(password));
@@ -15,6 +10,9 @@ export function strength(password: string): Strength {
   if (bits < 44) return 2;
   return bits < 56 ? 3 : 4;
 }
+
+/** From this length on the vault takes any password that is not blank. */
+export const ENOUGH_CHARACTERS = 12;
 
 /** Characters that are not a repetition or a step of a run like "abcd" or "4321". */
 function useful(characters: readonly string[]): number {

@@ -1,0 +1,153 @@
+import { css, html, nothing, type PropertyValues } from "lit";
+import { openVault } from "../../index.js";
+import type { View } from "../../frame/protocol.js";
+import { Part } from "../base/part.js";
+import { styles } from "../base/styles.js";
+import { language } from "../strings/index.js";
+
+/**
+ * Everything a person does with their vault, in one element. In frame mode it
+ * is a window into the vault's own origin; in page mode its parts are here.
+ *
+ * Set `vault`, or the attribute `relay` (and `name`) to have it opened.
+ */
+export class Settings extends Part {
+  static override styles = [
+    styles,
+    css`
+      :host {
+        min-height: 12rem;
+      }
+      .all {
+        display: grid;
+        gap: 1.25rem;
+      }
+    `,
+  ];
+  static override properties = {
+    relay: {},
+    name: {},
+    view: {},
+    provider: {},
+    code: { state: true },
+    creating: { state: true },
+    framed: { state: true },
+  };
+
+  declare relay: string | undefined;
+  declare name: string | undefined;
+  declare view: View | undefined;
+  declare provider: string | undefined;
+  /** A recovery code to be shown, once. */
+  declare code: string | null;
+  /** The vault is open before its recovery code has arrived here: nothing else may come in between. */
+  declare creating: boolean;
+  declare framed: "no" | "loading" | "yes";
+  #unmount: (() => void) | undefined;
+
+  constructor() {
+    super();
+    this.code = null;
+    this.creating = false;
+    this.framed = "no";
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#unmount?.();
+    this.#unmount = undefined;
+    this.framed = "no";
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    this.dir = language.direction;
+    this.lang = language.tag;
+  }
+
+  protected override updated(): void {
+    if (!this.vault && this.relay !== undefined && !this.busy && !this.problem) void this.#open(this.relay);
+    if (this.vault?.ui.where === "frame" && this.framed === "no") void this.#mount();
+  }
+
+  async #open(relay: string): Promise<void> {
+    await this.run(async () => {
+      this.vault = await openVault({ relay, ...(this.name && { name: this.name }) });
+    });
+  }
+
+  async #mount(): Promise<void> {
+    const vault = this.vault;
+    if (!vault) return;
+    this.framed = "loading";
+    await this.updateComplete;
+    const place = this.renderRoot.querySelector(".frame");
+    await this.run(async () => {
+      const unmount = await vault.ui.mount(place ?? this.renderRoot, this.view);
+      if (this.isConnected) this.#unmount = unmount;
+      else unmount();
+      this.framed = "yes";
+    });
+  }
+
+  protected override render() {
+    const { vault } = this;
+    if (vault?.ui.where === "frame") {
+      return html`${this.framed === "yes" ? nothing : html`<p class="muted" role="status">${this.text.loading}</p>`}
+        ${this.problems()}
+        <div class="frame"></div>`;
+    }
+    if (!vault) return this.problem ? this.problems() : html`<p class="muted" role="status">${this.text.loading}</p>`;
+    if (this.code !== null) {
+      return html`<keyferry-recovery-code
+        exportparts="card,field,problem"
+        .code=${this.code}
+        .done=${() => {
+          this.code = null;
+          this.#finished();
+        }}
+      ></keyferry-recovery-code>`;
+    }
+    if (vault.state === "empty" || this.creating) {
+      return html`<keyferry-create exportparts="card,field,problem" .vault=${vault} .create=${this.#create}></keyferry-create>`;
+    }
+    if (vault.state === "locked") {
+      return html`<keyferry-unlock exportparts="card,field,problem" .vault=${vault}></keyferry-unlock>`;
+    }
+    return html`<div class="all">
+      <keyferry-keys exportparts="card,field,problem" .vault=${vault}></keyferry-keys>
+      <keyferry-add-key exportparts="card,field,problem" .vault=${vault} .provider=${this.provider}></keyferry-add-key>
+    </div>`;
+  }
+
+  /** True while the person is in the middle of something that must not be cut short. */
+  get inTheMiddle(): boolean {
+    return this.creating || this.code !== null;
+  }
+
+  /** Puts the keyboard where a person would start. */
+  focusFirst(): void {
+    const part = this.renderRoot.querySelector<Part>("keyferry-create, keyferry-unlock, keyferry-add-key");
+    void part?.updateComplete.then(() => part.renderRoot.querySelector<HTMLElement>("input:not(.quiet), select")?.focus());
+  }
+
+  /** Shows a new recovery code. */
+  readonly showCode = (code: string): void => {
+    this.code = code;
+  };
+
+  readonly #create = async (password: Uint8Array): Promise<void> => {
+    if (!this.vault) return;
+    this.creating = true;
+    try {
+      this.code = (await this.vault.create(password)).recoveryCode;
+    } finally {
+      this.creating = false;
+    }
+  };
+
+  /** Tells whoever shows this as a dialog that the vault is ready for use. */
+  #finished(): void {
+    this.dispatchEvent(new Event("keyferry-ready"));
+  }
+}
