@@ -5,6 +5,7 @@
 //! test     install what the suites need, run them all, end with `N passed, N failed`
 //! bench    measure the relay, the vault or the store, side by side with what they are held against
 //! package  lay the npm package out in target/npm/keyferry and the site in www/dist
+//! prices   make the pinned price table from a published one
 //! check    formatting, lints, types, docs, licences, spelling: what CI runs first
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
@@ -13,6 +14,7 @@ mod bench;
 mod check;
 mod demo;
 mod package;
+mod prices;
 mod process;
 mod suites;
 mod tools;
@@ -28,6 +30,7 @@ usage: cargo xtask <command>
   bench relay|vault|store [--quick]      measure; relay and store take --json and --rounds N,
                                          relay also --peers
   package                                build target/npm/keyferry and www/dist
+  prices FILE [--as-of YYYY-MM]          make protocol/data/model_prices.tsv from LiteLLM's table
   check                                  formatting, lints, types, docs, licences, spelling
 ";
 
@@ -62,6 +65,7 @@ fn run() -> anyhow::Result<ExitCode> {
             package::site()?;
             Ok(ExitCode::SUCCESS)
         }
+        "prices" => prices::run(prices::Options::parse(args)?).map(|()| ExitCode::SUCCESS),
         "check" => {
             no_more(args)?;
             check::run()
