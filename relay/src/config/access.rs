@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError};
-use crate::origin::Origin;
 use crate::limits::Usd;
+use crate::origin::Origin;
 use crate::secret::Secret;
 
 /// `[auth]`
@@ -43,8 +43,8 @@ pub enum AuthMode {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanSettings {
-    /// Tiers of models that callers with this plan may use.
-    pub tiers: Vec<u32>,
+    /// Tiers of models that callers with this plan may use. Absent: all.
+    pub tiers: Option<Vec<u32>>,
     /// In place of `limits.byok_requests_per_hour`.
     pub byok_requests_per_hour: Option<u64>,
     /// In place of `limits.server_requests_per_hour`.

@@ -56,7 +56,8 @@ impl NativeBody {
         let is_json = is_json(request.headers);
         let announced = http_body::Body::size_hint(&body).exact();
         let needed = guard.gate.is_some() || guard.cost;
-        let small = is_json && announced.is_some_and(|length| length <= SMALL_BODY);
+        let small_limit = SMALL_BODY.min(guard.buffered_limit);
+        let small = is_json && announced.is_some_and(|length| length <= small_limit);
         let reads = request.needs_body() && (needed || small);
         let limit = if reads {
             guard.buffered_limit

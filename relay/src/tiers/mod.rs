@@ -45,7 +45,7 @@ impl Tiers {
     #[must_use]
     pub fn new<'a>(
         models: impl IntoIterator<Item = (&'a str, Tier)>,
-        plans: impl IntoIterator<Item = (&'a str, Vec<Tier>)>,
+        plans: impl IntoIterator<Item = (&'a str, Option<Vec<Tier>>)>,
     ) -> Self {
         let mut tiers = Self::default();
         for (model, tier) in models {
@@ -63,7 +63,10 @@ impl Tiers {
         });
         tiers.plans = plans
             .into_iter()
-            .map(|(name, included)| (name.to_owned(), included.into_iter().collect()))
+            .map(|(name, included)| {
+                let included = included.map_or_else(|| tiers.all.clone(), BTreeSet::from_iter);
+                (name.to_owned(), included)
+            })
             .collect();
         tiers
     }
@@ -184,9 +187,9 @@ mod tests {
                 ("claude-3-5-sonnet", 2),
             ],
             [
-                ("free", vec![0, 1]),
-                ("pro", vec![0, 1, 2]),
-                ("all", vec![0, 1, 2, 3]),
+                ("free", Some(vec![0, 1])),
+                ("pro", Some(vec![0, 1, 2])),
+                ("all", Some(vec![0, 1, 2, 3])),
             ],
         )
     }
@@ -251,7 +254,10 @@ mod tests {
             assert!(!admitted("pro", model), "{model}");
             assert!(admitted("all", model), "{model}");
         }
-        let tiers = Tiers::new([("openrouter/auto", 1), ("x", 2)], [("free", vec![0, 1])]);
+        let tiers = Tiers::new(
+            [("openrouter/auto", 1), ("x", 2)],
+            [("free", Some(vec![0, 1]))],
+        );
         assert!(
             tiers
                 .gate(Some("free"))
@@ -273,7 +279,7 @@ mod tests {
                 "{plan:?}"
             );
         }
-        let with_default = Tiers::new([("a", 1)], [("default", vec![0])]);
+        let with_default = Tiers::new([("a", 1)], [("default", Some(vec![0]))]);
         assert!(with_default.gate(None).unwrap().admit_model("b").is_ok());
         assert!(
             with_default
@@ -286,13 +292,20 @@ mod tests {
 
     #[test]
     fn without_plans_nothing_is_looked_at() {
-        assert!(Tiers::new([("gpt-4o", 2)], []).gate(None).is_none());
+        assert!(Tiers::new([("gpt-4o", 2)], Vec::new()).gate(None).is_none());
         assert!(tiers().gate(Some("all")).is_none());
     }
 
     #[test]
+    fn a_plan_without_tiers_includes_all() {
+        let tiers = Tiers::new([("gpt-4o", 2)], [("free", Some(vec![0])), ("team", None)]);
+        assert!(tiers.gate(Some("team")).is_none());
+        assert!(tiers.gate(Some("free")).is_some());
+    }
+
+    #[test]
     fn a_star_rule_sets_the_tier_of_all_others() {
-        let tiers = Tiers::new([("*", 5), ("gpt-4o-mini", 0)], [("free", vec![0])]);
+        let tiers = Tiers::new([("*", 5), ("gpt-4o-mini", 0)], [("free", Some(vec![0]))]);
         let gate = tiers.gate(Some("free")).unwrap();
         assert!(gate.admit_model("gpt-4o-mini").is_ok());
         assert!(gate.admit_model("anything-else").is_err());
