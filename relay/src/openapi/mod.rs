@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 /// The document for a relay with these providers.
 #[must_use]
-pub fn document(catalogue: &Catalogue) -> Value {
+pub(crate) fn document(catalogue: &Catalogue) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
