@@ -355,6 +355,10 @@ impl Transport for ScriptedTransport {
             .map(|token| [token.as_str(), suffix].concat()))
     }
 
+    fn body(&self, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
     fn len(&self, body: &Vec<u8>) -> usize {
         body.len()
     }

@@ -245,9 +245,12 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
     let fake =
         Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |url: JsValue, init: JsValue| {
             log.push(&Array::of2(&url, &init));
-            Promise::resolve(&JsValue::from(
-                web_sys::Response::new_with_opt_str(Some("ok")).unwrap(),
-            ))
+            let init = web_sys::ResponseInit::new();
+            // A relay that publishes nothing of itself.
+            let known = !url.as_string().unwrap_or_default().contains(".well-known");
+            init.set_status(if known { 200 } else { 404 });
+            let response = web_sys::Response::new_with_opt_str_and_init(Some("ok"), &init);
+            Promise::resolve(&JsValue::from(response.unwrap()))
         });
     Reflect::set(&global, &"fetch".into(), fake.as_ref()).unwrap();
     let answered = vault
@@ -276,8 +279,8 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
         get(&locked.unwrap(), "refusal.status").as_f64(),
         Some(423.0)
     );
-    assert_eq!(seen.length(), 1);
-    let sent = seen.get(0);
+    assert_eq!(seen.length(), 2, "the well-known document, then the request");
+    let sent = seen.get(1);
     assert_eq!(
         text(&sent, "0"),
         "https://relay.example/providers/openai/v1/chat/completions"

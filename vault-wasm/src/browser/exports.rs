@@ -2,7 +2,8 @@
 
 use std::{pin::Pin, rc::Rc};
 
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function, Promise, Uint8Array};
+use keyferry_protocol::base64url;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::AbortSignal;
 
@@ -16,7 +17,10 @@ use crate::{
     fetch::{FetchError, Outcome, Refusal, Relay, Request},
     format::id::Id,
     lock::{DEFAULT_IDLE_MINUTES, MAX_IDLE_MINUTES, Reason},
-    vault::{self, Config, KeyInfo, NewKey, Snapshot, Unlock},
+    vault::{
+        self, Config, Created, KeyChanges, KeyInfo, NewKey, NewLease, NewPasskey, PasskeyInfo,
+        PasskeyProof, Snapshot, Unlock, UsageRow,
+    },
 };
 
 type Outward = Result<JsValue, JsValue>;
@@ -39,9 +43,79 @@ impl Vault {
     where
         F: Future<Output = Result<JsValue, Error>> + 'static,
     {
-        let work = work(Rc::clone(&self.inner));
-        promise(async move { work.await.map_err(|error| js::error(&error)) })
+        let vault = Rc::clone(&self.inner);
+        let work = work(Rc::clone(&vault));
+        promise(async move {
+            let outcome = work.await.map_err(|error| js::error(&error));
+            flush_behind(vault);
+            outcome
+        })
     }
+}
+
+/// Writes usage and audit events behind a call. What cannot be written stays in memory and is
+/// written behind the next.
+fn flush_behind(vault: Rc<vault::Vault<Browser>>) {
+    drop(promise(async move {
+        drop(vault.flush().await);
+        Ok(JsValue::UNDEFINED)
+    }));
+}
+
+fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
+    let app_token = js::optional(args, "appToken").and_then(|value| value.dyn_into().ok());
+    Context { signal, app_token }
+}
+
+fn created(created: &Created) -> JsValue {
+    Builder::new()
+        .set("recoveryCode", js::shown(&created.recovery_code))
+        .build()
+}
+
+/// Passkeys that were just used, to be enrolled again under the new vault key.
+fn proofs(args: &JsValue) -> Result<Vec<PasskeyProof>, Error> {
+    let Some(list) = js::optional(args, "passkeys") else {
+        return Ok(Vec::new());
+    };
+    let list = list
+        .dyn_into::<Array>()
+        .map_err(|_| Error::BadArgument("passkeys"))?;
+    let mut proofs = Vec::new();
+    for proof in list.iter() {
+        proofs.push(PasskeyProof {
+            credential_id: js::bytes(&proof, "credentialId")?,
+            prf: js::secret(&proof, "prf")?,
+        });
+    }
+    Ok(proofs)
+}
+
+fn passkey_info(info: &PasskeyInfo) -> JsValue {
+    Builder::new()
+        .set("id", info.id.to_hex())
+        .set("name", info.name.as_str())
+        .number("createdAt", info.created_at)
+        .set(
+            "credentialId",
+            Uint8Array::from(info.credential_id.as_slice()),
+        )
+        .set("prfSalt", Uint8Array::from(info.prf_salt.as_slice()))
+        .build()
+}
+
+fn usage_row(row: &UsageRow) -> JsValue {
+    Builder::new()
+        .set("keyId", row.key.to_hex())
+        .set("provider", row.provider.as_str())
+        .number("day", u64::from(row.counts.day) * 86_400_000)
+        .number("requests", u64::from(row.counts.requests))
+        .number("errors", u64::from(row.counts.errors))
+        .number("estimated", u64::from(row.counts.estimated))
+        .number("inputTokens", row.counts.input_tokens)
+        .number("outputTokens", row.counts.output_tokens)
+        .set("costUsd", usd(row.counts.cost_micros))
+        .build()
 }
 
 fn nothing() -> JsValue {
@@ -71,10 +145,9 @@ impl Vault {
     /// `{password}` → `{recoveryCode}`
     pub fn create(&self, args: JsValue) -> Promise {
         self.call(async move |vault| {
-            let created = vault.create(&js::secret(&args, "password")?).await?;
-            Ok(Builder::new()
-                .set("recoveryCode", js::shown(&created.recovery_code))
-                .build())
+            Ok(created(
+                &vault.create(&js::secret(&args, "password")?).await?,
+            ))
         })
     }
 
@@ -145,6 +218,278 @@ impl Vault {
         })
     }
 
+    /// `{id, name?, active?, expiresAt?: number | null, dailyCapUsd?: number | null}` → `KeyInfo`
+    #[wasm_bindgen(js_name = keysUpdate)]
+    pub fn keys_update(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let changes = KeyChanges {
+                name: js::optional_text(&args, "name")?,
+                active: js::optional_bool(&args, "active")?,
+                expires_at: js::change(&args, "expiresAt", js::optional_number)?,
+                daily_cap_micros: js::change(&args, "dailyCapUsd", micros)?,
+            };
+            Ok(key_info(&vault.update_key(id(&args)?, &changes).await?))
+        })
+    }
+
+    /// `{id, key, appToken?}` → `KeyInfo`
+    #[wasm_bindgen(js_name = keysRotate)]
+    pub fn keys_rotate(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let key = js::secret(&args, "key")?;
+            let context = context(&args, None);
+            Ok(key_info(
+                &vault.rotate_key(id(&args)?, &key, Some(&context)).await?,
+            ))
+        })
+    }
+
+    /// `{id, deep?, appToken?}` → `{verdict, latencyMs, detail?, models?, credit?}`
+    #[wasm_bindgen(js_name = keysTest)]
+    pub fn keys_test(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let deep = js::optional_bool(&args, "deep")?.unwrap_or(false);
+            let context = context(&args, None);
+            let report = vault.test_key(id(&args)?, deep, Some(&context)).await?;
+            js::parse(&report.answer)
+        })
+    }
+
+    /// `{id, password}` → `{key: Uint8Array}`; the caller overwrites it after showing it.
+    #[wasm_bindgen(js_name = keysReveal)]
+    pub fn keys_reveal(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let key = vault
+                .reveal_key(id(&args)?, &js::secret(&args, "password")?)
+                .await?;
+            // Revealing is what this is for.
+            Ok(Builder::new()
+                .set("key", Uint8Array::from(key.expose()))
+                .build())
+        })
+    }
+
+    /// `{text: Uint8Array}` → `{added: KeyInfo[], skipped: {line, reason}[]}`
+    #[wasm_bindgen(js_name = keysImportEnv)]
+    pub fn keys_import_env(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let imported = vault.import_env(&js::secret(&args, "text")?).await?;
+            let skipped = js::array(&imported.skipped, |skipped| {
+                Builder::new()
+                    .number("line", u64::try_from(skipped.line).unwrap_or(u64::MAX))
+                    .set("reason", skipped.reason)
+                    .build()
+            });
+            let added = js::array(&imported.added, key_info);
+            Ok(Builder::new()
+                .set("added", added)
+                .set("skipped", skipped)
+                .build())
+        })
+    }
+
+    /// `{old, next, passkeys?: {credentialId, prf}[]}` → `{recoveryCode}`; passkeys not given are gone.
+    #[wasm_bindgen(js_name = changePassword)]
+    pub fn change_password(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let (old, next) = (js::secret(&args, "old")?, js::secret(&args, "next")?);
+            Ok(created(
+                &vault.change_password(&old, &next, &proofs(&args)?).await?,
+            ))
+        })
+    }
+
+    /// `{password, passkeys?}` → `{recoveryCode}`
+    #[wasm_bindgen(js_name = recoveryRenew)]
+    pub fn recovery_renew(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let password = js::secret(&args, "password")?;
+            Ok(created(
+                &vault.renew_recovery(&password, &proofs(&args)?).await?,
+            ))
+        })
+    }
+
+    /// `{}` → `{rpId, userId, prfSalt, passkeys: {id, name, createdAt, credentialId, prfSalt}[]}`,
+    /// locked or not: what a ceremony needs.
+    #[wasm_bindgen(js_name = passkeyRequest)]
+    pub fn passkey_request(&self, _args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let request = vault.passkey_request().await?;
+            Ok(Builder::new()
+                .set("rpId", request.rp_id.as_str())
+                .set(
+                    "userId",
+                    Uint8Array::from(request.user_id.as_bytes().as_slice()),
+                )
+                .set("prfSalt", Uint8Array::from(request.prf_salt.as_slice()))
+                .set("passkeys", js::array(&request.passkeys, passkey_info))
+                .build())
+        })
+    }
+
+    /// `{password, name, credentialId, prf, prfSalt}` → `{id, name, createdAt, …}`
+    #[wasm_bindgen(js_name = passkeysAdd)]
+    pub fn passkeys_add(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let new = NewPasskey {
+                name: js::optional_text(&args, "name")?.unwrap_or_default(),
+                credential_id: js::bytes(&args, "credentialId")?,
+                prf_salt: js::bytes(&args, "prfSalt")?
+                    .try_into()
+                    .map_err(|_| Error::BadArgument("prfSalt"))?,
+                prf: js::secret(&args, "prf")?,
+            };
+            Ok(passkey_info(
+                &vault
+                    .add_passkey(&js::secret(&args, "password")?, &new)
+                    .await?,
+            ))
+        })
+    }
+
+    /// `{}` → `{passkeys}`
+    #[wasm_bindgen(js_name = passkeysList)]
+    pub fn passkeys_list(&self, _args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let passkeys = vault.list_passkeys().await?;
+            Ok(Builder::new()
+                .set("passkeys", js::array(&passkeys, passkey_info))
+                .build())
+        })
+    }
+
+    /// `{id, password, passkeys?}` → `{recoveryCode}`
+    #[wasm_bindgen(js_name = passkeysRemove)]
+    pub fn passkeys_remove(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let password = js::secret(&args, "password")?;
+            Ok(created(
+                &vault
+                    .remove_passkey(id(&args)?, &password, &proofs(&args)?)
+                    .await?,
+            ))
+        })
+    }
+
+    /// `{password}` → `{file: Uint8Array}`
+    #[wasm_bindgen(js_name = exportBackup)]
+    pub fn export_backup(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let file = vault.export(&js::secret(&args, "password")?).await?;
+            Ok(Builder::new()
+                .set("file", Uint8Array::from(file.as_slice()))
+                .build())
+        })
+    }
+
+    /// `{file: Uint8Array, password}` → `{added, known}`
+    #[wasm_bindgen(js_name = importBackup)]
+    pub fn import_backup(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let file = js::bytes(&args, "file")?;
+            let imported = vault.import(&file, &js::secret(&args, "password")?).await?;
+            let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+            Ok(Builder::new()
+                .number("added", count(imported.added))
+                .number("known", count(imported.known))
+                .build())
+        })
+    }
+
+    /// `{relay, password, passkeys?}` → `{recoveryCode}`; works on a locked vault.
+    pub fn rebind(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let relay = Relay::parse(&js::text(&args, "relay")?)?;
+            let password = js::secret(&args, "password")?;
+            Ok(created(
+                &vault.rebind(&relay, &password, &proofs(&args)?).await?,
+            ))
+        })
+    }
+
+    /// `{}` → `{}`: deletes the vault, locked or not.
+    pub fn destroy(&self, _args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            vault.destroy().await?;
+            Ok(nothing())
+        })
+    }
+
+    /// `{since?}` → `{rows: {keyId, provider, day, requests, errors, estimated, inputTokens,
+    /// outputTokens, costUsd}[]}`; `day` is the start of the UTC day in Unix milliseconds.
+    pub fn usage(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let since = js::optional_number(&args, "since")?.unwrap_or(0);
+            let rows = vault.usage_report(since).await?;
+            Ok(Builder::new()
+                .set("rows", js::array(&rows, usage_row))
+                .build())
+        })
+    }
+
+    /// `{limit?}` → `{events: {at, action, id, number}[]}`, newest first
+    pub fn audit(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let limit = js::optional_number(&args, "limit")?.unwrap_or(100);
+            let events = vault
+                .audit(usize::try_from(limit).unwrap_or(usize::MAX))
+                .await?;
+            let events = js::array(&events, |event| {
+                let id = (event.id != Id::ONLY).then(|| event.id.to_hex());
+                Builder::new()
+                    .number("at", event.at)
+                    .set("action", event.action.name())
+                    .optional_text("id", id.as_deref())
+                    .number("number", u64::from(event.number))
+                    .build()
+            });
+            Ok(Builder::new().set("events", events).build())
+        })
+    }
+
+    /// `{}` or `{password, autoLockMinutes?, lockOnHide?}` → `{autoLockMinutes, lockOnHide,
+    /// createdAt, exportedAt, relayPinned}`
+    pub fn settings(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let settings = if js::optional(&args, "password").is_none() {
+                vault.settings()?
+            } else {
+                let minutes = js::optional_number(&args, "autoLockMinutes")?
+                    .map(minutes_in_range)
+                    .transpose()?;
+                let hide = js::optional_bool(&args, "lockOnHide")?;
+                vault
+                    .change_settings(&js::secret(&args, "password")?, minutes, hide)
+                    .await?
+            };
+            Ok(Builder::new()
+                .number("autoLockMinutes", u64::from(settings.auto_lock_minutes))
+                .set("lockOnHide", settings.lock_on_hide)
+                .number("createdAt", settings.created_at)
+                .optional_number("exportedAt", settings.exported_at)
+                .set("relayPinned", settings.relay_key.is_some())
+                .build())
+        })
+    }
+
+    /// `{provider, ttlSeconds?, maxUsd?, models?, appToken?}` → the relay's answer
+    pub fn lease(&self, args: JsValue) -> Promise {
+        self.call(async move |vault| {
+            let models = js::optional(&args, "models").map(|list| {
+                let list = list.dyn_into::<Array>().unwrap_or_default();
+                list.iter().filter_map(|model| model.as_string()).collect()
+            });
+            let new = NewLease {
+                provider: js::text(&args, "provider")?,
+                ttl_seconds: js::optional_number(&args, "ttlSeconds")?,
+                max_micros: micros(&args, "maxUsd")?,
+                models,
+            };
+            js::parse(&vault.lease(&new, Some(&context(&args, None))).await?)
+        })
+    }
+
     /// `{url, method, headers, body, signal, appToken?}` → `{response, keyId}` or `{refusal}`
     pub fn fetch(&self, request: JsValue) -> Promise {
         let vault = Rc::clone(&self.inner);
@@ -154,25 +499,31 @@ impl Vault {
 
 async fn open(config: &JsValue) -> Result<vault::Vault<Browser>, Error> {
     let relay = Relay::parse(&js::text(config, "relay")?)?;
+    let relay_key = match js::optional_text(config, "relayKey")? {
+        None => None,
+        Some(text) => Some(base64url::decode_array(&text).ok_or(Error::BadArgument("relayKey"))?),
+    };
     let auto_lock_minutes = match js::optional_number(config, "autoLockMinutes")? {
         None => DEFAULT_IDLE_MINUTES,
         Some(minutes) => minutes_in_range(minutes)?,
     };
+    let location = js::get(&js_sys::global(), "location");
+    let rp_id = js::get(&location, "hostname")
+        .as_string()
+        .unwrap_or_default();
     let function = |name| js::optional(config, name)?.dyn_into::<Function>().ok();
     let browser = Browser::new(
         &js::text(config, "name")?,
         function("now"),
         function("emit"),
     );
-    vault::Vault::open(
-        browser,
-        Config {
-            relay,
-            relay_key: None,
-            auto_lock_minutes,
-        },
-    )
-    .await
+    let config = Config {
+        relay,
+        relay_key,
+        auto_lock_minutes,
+        rp_id,
+    };
+    vault::Vault::open(browser, config).await
 }
 
 fn minutes_in_range(minutes: u64) -> Result<u16, Error> {
@@ -186,11 +537,7 @@ async fn fetch(vault: Rc<vault::Vault<Browser>>, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
     let outcome = vault.fetch(&parsed).await;
-    // What could not be written stays in memory and is written with the next request.
-    drop(promise(async move {
-        drop(vault.flush().await);
-        Ok(JsValue::UNDEFINED)
-    }));
+    flush_behind(vault);
     match outcome {
         Ok(Outcome::Answer { answer, key }) => Ok(Builder::new()
             .set("response", answer.0)
@@ -298,11 +645,12 @@ fn key_info(info: &KeyInfo) -> JsValue {
 
 fn refusal_object(refusal: &Refusal) -> JsValue {
     Builder::new()
-        .number("status", u64::from(refusal.code.status()))
-        .set("code", refusal.code.as_str())
-        .set("message", refusal.code.title())
-        .set("kind", refusal.code.kind())
+        .number("status", u64::from(refusal.status))
+        .set("code", refusal.code)
+        .set("message", refusal.message)
+        .set("kind", refusal.kind)
         .optional_text("provider", refusal.provider.as_deref())
+        .optional_text("reason", refusal.reason)
         .build()
 }
 
@@ -323,12 +671,11 @@ fn fetch_request(
             _ => return Err(Error::BadArgument("headers")),
         }
     }
-    let app_token = js::optional(request, "appToken").and_then(|value| value.dyn_into().ok());
     Ok(Request {
         url: js::text(request, "url")?,
         method: js::text(request, "method")?,
         headers,
         body: Body::from_js(js::get(request, "body")),
-        context: Some(Context { signal, app_token }),
+        context: Some(context(request, signal)),
     })
 }

@@ -59,6 +59,25 @@ pub(super) fn optional_number(object: &JsValue, name: &'static str) -> Result<Op
     }
 }
 
+/// A change of an optional property: absent leaves it, `null` empties it.
+pub(super) fn change<T>(
+    object: &JsValue,
+    name: &'static str,
+    read: impl Fn(&JsValue, &'static str) -> Result<Option<T>, Error>,
+) -> Result<Option<Option<T>>, Error> {
+    if get(object, name).is_undefined() {
+        Ok(None)
+    } else {
+        read(object, name).map(Some)
+    }
+}
+
+/// The value of a JSON text.
+pub(super) fn parse(json: &[u8]) -> Result<JsValue, Error> {
+    let text = std::str::from_utf8(json).map_err(|_| Error::RelayRefused)?;
+    js_sys::JSON::parse(text).map_err(|_| Error::RelayRefused)
+}
+
 /// A number JavaScript can count to, without its fraction.
 pub(super) fn to_u64(number: f64) -> Option<u64> {
     const MAX_SAFE: f64 = 9_007_199_254_740_991.0;

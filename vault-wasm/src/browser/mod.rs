@@ -7,9 +7,6 @@ mod js;
 mod transport;
 mod world;
 
+pub use crypto::{derive_in_wasm, derive_in_webcrypto};
 pub use exports::Vault;
-#[cfg(any(test, feature = "testing"))]
-pub use {
-    crypto::{derive_in_wasm, derive_in_webcrypto},
-    indexeddb::IndexedDb,
-};
+pub use indexeddb::IndexedDb;

@@ -146,6 +146,10 @@ impl Transport for WebTransport {
         }
     }
 
+    fn body(&self, bytes: Vec<u8>) -> Body {
+        Body(Uint8Array::from(bytes.as_slice()).into())
+    }
+
     fn len(&self, body: &Body) -> usize {
         let len = match body.0.dyn_ref::<Blob>() {
             Some(blob) => js::to_u64(blob.size()),

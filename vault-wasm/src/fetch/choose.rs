@@ -4,7 +4,7 @@ use keyferry_protocol::{
     Catalogue, ErrorCode,
     catalogue::Unified,
     multipart::{FormScanner, boundary},
-    routing::{OPENROUTER, find_model},
+    routing::find_model,
 };
 
 use super::{SendError, Transport};
@@ -92,9 +92,4 @@ async fn model_of<T: Transport>(
     let bytes = transport.read(body, 0, len).await?;
     let field = find_model(&bytes).map_err(|error| error.code())?;
     Ok(field.name.into_owned())
-}
-
-/// A provider that takes any model, when the right one has no key.
-pub(super) fn stand_in(provider: &str, requested: Option<&str>) -> Option<&'static str> {
-    (requested.is_none() && provider != OPENROUTER).then_some(OPENROUTER)
 }

@@ -3,10 +3,14 @@
 
 mod choose;
 mod clean;
+mod relay_info;
 mod send;
+mod ship;
 mod target;
 
+pub(crate) use relay_info::RelayInfo;
 pub use send::{FetchError, Outcome, Refusal, Request};
+pub(crate) use ship::Shipment;
 pub use target::{Relay, Route, Target, resolve};
 
 use std::future::Future;
@@ -91,6 +95,9 @@ pub trait Transport {
         context: Option<&Self::Context>,
         fresh: bool,
     ) -> impl Future<Output = Result<Option<String>, SendError>>;
+
+    /// A body of these bytes.
+    fn body(&self, bytes: Vec<u8>) -> Self::Body;
 
     /// Bytes in a body.
     fn len(&self, body: &Self::Body) -> usize;

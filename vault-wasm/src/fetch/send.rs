@@ -1,20 +1,22 @@
 //! One call of `vault.fetch`, from the URL asked for to the answer or the refusal.
 
-use keyferry_protocol::{ErrorCode, Fallback, header};
+use keyferry_protocol::{ErrorCode, Fallback, header, routing::OPENROUTER};
 
 use super::{
-    Answer, Outgoing, Route, SendError, Transport,
-    choose::{ChooseError, provider_of, stand_in},
+    Answer, Route, SendError, Shipment, Transport,
+    choose::{ChooseError, provider_of},
     clean::{Cleaned, clean},
     target::{Target, TargetError, resolve},
 };
 use crate::{
     error::Error,
     format::{
+        audit::Action,
         id::{Id, Kind, RecordKey},
         usage::Day,
     },
     platform::{Event, Platform},
+    secret::Secret,
     vault::{DamageKind, Ticket, Vault},
 };
 
@@ -33,13 +35,47 @@ pub struct Request<T: Transport> {
     pub context: Option<T::Context>,
 }
 
-/// The vault's own answer to a request it did not send.
+/// The vault's own answer to a request it did not send, in the words of the relay's errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// One of the relay's codes.
-    pub code: ErrorCode,
+    /// HTTP status.
+    pub status: u16,
+    /// One of the relay's codes, or one of the vault's.
+    pub code: &'static str,
+    /// For people.
+    pub message: &'static str,
+    /// `error.type` of the OpenAI error shape.
+    pub kind: &'static str,
     /// The provider it is about.
     pub provider: Option<String>,
+    /// For the `keyneeded` event, when a key is what is needed.
+    pub reason: Option<&'static str>,
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, provider: Option<String>, reason: Option<&'static str>) -> Self {
+        Self {
+            status: code.status(),
+            code: code.as_str(),
+            message: code.title(),
+            kind: code.kind(),
+            provider,
+            reason,
+        }
+    }
+
+    /// The relay no longer proves who it is: nothing is sent, least of all a key.
+    fn downgraded() -> Self {
+        let error = Error::RelayDowngraded;
+        Self {
+            status: 403,
+            code: error.code(),
+            message: "The relay no longer offers the sealing it was pinned to",
+            kind: "permission_error",
+            provider: None,
+            reason: None,
+        }
+    }
 }
 
 /// What became of a request.
@@ -67,6 +103,8 @@ pub enum FetchError {
     Aborted,
     /// The vault was locked while the request was under way.
     Locked,
+    /// The relay no longer offers the sealing it was pinned to.
+    RelayDowngraded,
 }
 
 impl From<SendError> for FetchError {
@@ -85,14 +123,9 @@ impl From<FetchError> for Error {
             FetchError::Network => Self::Network,
             FetchError::Aborted => Self::Aborted,
             FetchError::Locked => Self::Locked,
+            FetchError::RelayDowngraded => Self::RelayDowngraded,
         }
     }
-}
-
-/// Why a key could not be had for a request.
-enum NoKey {
-    Locked(Error),
-    Because(&'static str),
 }
 
 type AnswerOf<P> = <<P as Platform>::Transport as Transport>::Answer;
@@ -109,55 +142,54 @@ impl<P: Platform> Vault<P> {
         let target = match resolve(&request.url, self.relay(), self.catalogue()) {
             Ok(target) => target,
             Err(TargetError::Foreign) => return Err(FetchError::Foreign),
-            Err(TargetError::Refused(code)) => return Ok(refuse(code, None)),
+            Err(TargetError::Refused(code)) => return Ok(refuse(code, None, None)),
         };
         let cleaned = clean(&request.headers, &target.route);
-        if cleaned
-            .fallback
-            .as_deref()
-            .is_some_and(|value| Fallback::parse(value).is_none())
-        {
-            return Ok(refuse(ErrorCode::BadHeader, None));
-        }
-
+        let fallback = match cleaned.fallback.as_deref().map(Fallback::parse) {
+            Some(None) => return Ok(refuse(ErrorCode::BadHeader, None, None)),
+            Some(fallback) => fallback,
+            None => None,
+        };
         let provider = match self.provider_for(&target, &cleaned, request).await {
             Ok(provider) => provider,
-            Err(ChooseError::Refused(code)) => return Ok(refuse(code, None)),
+            Err(ChooseError::Refused(code)) => return Ok(refuse(code, None, None)),
             Err(ChooseError::Body(error)) => return Err(error.into()),
+        };
+        let mut shipment = Shipment {
+            method: &request.method,
+            path_and_query: &target.path_and_query,
+            headers: &cleaned.headers,
+            provider: cleaned.provider.as_deref(),
+            fallback,
+            key: None,
+            body: request.body.as_ref(),
+            context: request.context.as_ref(),
         };
         let Some(provider) = provider else {
             // Nothing of a provider's is asked for: no key is needed, and none is sent.
-            let answer = self.send_once(&target, &cleaned, request, None).await?;
+            let answer = self.ship(&shipment).await?;
             return Ok(Outcome::Answer { answer, key: None });
         };
+        shipment.provider = Some(&provider);
 
-        let (ticket, provider, keys) = match self.keys_for(&target, &cleaned, &provider).await {
-            Ok(found) => found,
-            Err(NoKey::Locked(error)) => {
-                let reason = if error == Error::Locked {
-                    "locked"
-                } else {
-                    "empty"
-                };
-                self.tell_key_needed(&provider, reason);
-                let code = if error == Error::Locked {
-                    ErrorCode::Locked
-                } else {
-                    ErrorCode::MissingKey
-                };
-                return Ok(refuse(code, Some(provider)));
+        let unified = matches!(target.route, Route::Unified(_));
+        let may_stand_in = unified && cleaned.provider.is_none();
+        match self.keys_for(may_stand_in, &provider).await {
+            Ok((ticket, used, keys)) => {
+                shipment.provider = Some(&used);
+                self.try_keys(ticket, &mut shipment, &keys).await
             }
-            Err(NoKey::Because(reason)) => {
+            Err((code, reason)) => {
+                // The relay may pay by itself, where it was asked to and can.
+                let asked = unified && fallback.is_some_and(|choice| choice != Fallback::Never);
+                if asked && reason != "locked" && self.relay_pays(&provider).await {
+                    let answer = self.ship(&shipment).await?;
+                    return Ok(Outcome::Answer { answer, key: None });
+                }
                 self.tell_key_needed(&provider, reason);
-                let code = match reason {
-                    "daily_cap" => ErrorCode::DailyCapReached,
-                    _ => ErrorCode::MissingKey,
-                };
-                return Ok(refuse(code, Some(provider)));
+                Ok(refuse(code, Some(provider), Some(reason)))
             }
-        };
-        self.try_keys(ticket, &target, &cleaned, request, &provider, &keys)
-            .await
+        }
     }
 
     async fn provider_for(
@@ -186,77 +218,79 @@ impl<P: Platform> Vault<P> {
         }
     }
 
-    /// The usable keys for a request, least recently used first, and the provider they are of.
-    async fn keys_for(
+    /// The usable keys for a request, least recently used first, and the provider they are of; else
+    /// the refusal and its reason.
+    pub(crate) async fn keys_for(
         &self,
-        target: &Target,
-        cleaned: &Cleaned,
+        may_stand_in: bool,
         provider: &str,
-    ) -> Result<(Ticket, String, Vec<Id>), NoKey> {
-        let ticket = self.enter().map_err(NoKey::Locked)?;
-        self.refresh(ticket).await.map_err(NoKey::Locked)?;
-        let look = |provider: &str| self.usable_keys(ticket, provider).map_err(NoKey::Locked);
-        match look(provider)? {
-            Ok(keys) => Ok((ticket, provider.to_owned(), keys)),
-            Err(reason) => {
-                let stand_in = matches!(target.route, Route::Unified(_))
-                    .then(|| stand_in(provider, cleaned.provider.as_deref()))
-                    .flatten();
-                if let Some(stand_in) = stand_in
-                    && let Ok(keys) = look(stand_in)?
-                {
-                    return Ok((ticket, stand_in.to_owned(), keys));
-                }
-                Err(NoKey::Because(reason))
-            }
+    ) -> Result<(Ticket, String, Vec<Id>), (ErrorCode, &'static str)> {
+        let closed = |error: Error| match error {
+            Error::Empty | Error::StorageLost => (ErrorCode::MissingKey, "empty"),
+            _ => (ErrorCode::Locked, "locked"),
+        };
+        let ticket = self.enter().map_err(closed)?;
+        self.refresh(ticket).await.map_err(closed)?;
+        let reason = match self.usable_keys(ticket, provider).map_err(closed)? {
+            Ok(keys) => return Ok((ticket, provider.to_owned(), keys)),
+            Err(reason) => reason,
+        };
+        if may_stand_in
+            && provider != OPENROUTER
+            && let Ok(keys) = self.usable_keys(ticket, OPENROUTER).map_err(closed)?
+        {
+            return Ok((ticket, OPENROUTER.to_owned(), keys));
         }
+        let code = match reason {
+            "daily_cap" => ErrorCode::DailyCapReached,
+            _ => ErrorCode::MissingKey,
+        };
+        Err((code, reason))
     }
 
     /// Tries each key once. A provider's own refusal moves on to the next; a refusal of the relay's
     /// does not, because another key would meet it too.
-    async fn try_keys(
+    async fn try_keys<'a>(
         &self,
         ticket: Ticket,
-        target: &Target,
-        cleaned: &Cleaned,
-        request: &Request<P::Transport>,
-        provider: &str,
+        shipment: &mut Shipment<'a, P::Transport>,
         keys: &[Id],
     ) -> Result<Outcome<AnswerOf<P>>, FetchError> {
-        let mut damaged = false;
+        let wished = shipment.fallback;
         for (tried, id) in keys.iter().enumerate() {
             let last = tried + 1 == keys.len();
             // Counted before sending, so that requests made at once take turns.
             self.count_use(ticket, *id, Day::default())
                 .map_err(|_| FetchError::Locked)?;
-            let credential = match self.secret_of(ticket, *id) {
-                Ok(credential) => credential,
+            let key = match self.secret_of(ticket, *id) {
+                Ok(key) => key,
                 Err(Error::Locked) => return Err(FetchError::Locked),
-                Err(_) => {
-                    damaged = true;
-                    continue;
+                Err(_) => continue,
+            };
+            let attempt = Shipment {
+                key: Some((ticket, &key)),
+                fallback: if last { wished } else { Some(Fallback::Never) },
+                ..*shipment
+            };
+            let answer = match self.ship(&attempt).await {
+                Ok(answer) => answer,
+                Err(FetchError::RelayDowngraded) => {
+                    return Ok(Outcome::Refusal(Refusal::downgraded()));
                 }
+                Err(error) => return Err(error),
             };
-            let with_key = WithKey {
-                provider,
-                credential,
-                forbid_fallback: !last,
-            };
-            let answer = self
-                .send_once(target, cleaned, request, Some(&with_key))
-                .await?;
-            drop(with_key);
-
-            let by_relay = answer.header(header::ERROR).is_some();
-            let refused = matches!(answer.status(), 401 | 402 | 403 | 429) && !by_relay;
+            drop(key);
+            let status = answer.status();
             let counts = Day {
                 requests: 1,
-                errors: u32::from(answer.status() >= 400),
+                errors: u32::from(status >= 400),
                 ..Day::default()
             };
             self.count_use(ticket, *id, counts)
                 .map_err(|_| FetchError::Locked)?;
-            if refused && !last {
+            self.note(Action::Request, *id, status);
+            let by_relay = answer.header(header::ERROR).is_some();
+            if !last && !by_relay && matches!(status, 401 | 402 | 403 | 429) {
                 answer.discard();
                 continue;
             }
@@ -265,63 +299,14 @@ impl<P: Platform> Vault<P> {
                 key: Some(*id),
             });
         }
-        let reason = if damaged { "damaged" } else { "missing" };
-        self.tell_key_needed(provider, reason);
-        Ok(refuse(ErrorCode::MissingKey, Some(provider.to_owned())))
-    }
-
-    /// Sends once; a second time only with a fresh app token.
-    async fn send_once(
-        &self,
-        target: &Target,
-        cleaned: &Cleaned,
-        request: &Request<P::Transport>,
-        with_key: Option<&WithKey<'_>>,
-    ) -> Result<AnswerOf<P>, FetchError> {
-        let transport = self.platform().transport();
-        let mut fresh = false;
-        loop {
-            let mut headers = cleaned.headers.clone();
-            let mut set =
-                |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-            match with_key {
-                Some(with_key) => {
-                    set(header::PROVIDER, with_key.provider);
-                    if with_key.forbid_fallback {
-                        set(header::FALLBACK, Fallback::Never.as_str());
-                    } else if let Some(fallback) = &cleaned.fallback {
-                        set(header::FALLBACK, fallback);
-                    }
-                }
-                None => {
-                    if let Some(provider) = &cleaned.provider {
-                        set(header::PROVIDER, provider);
-                    }
-                    if let Some(fallback) = &cleaned.fallback {
-                        set(header::FALLBACK, fallback);
-                    }
-                }
-            }
-            if let Some(token) = transport.app_token(request.context.as_ref(), fresh).await? {
-                set("authorization", &["Bearer ", &token].concat());
-            }
-            let outgoing = Outgoing {
-                method: request.method.clone(),
-                url: self.relay().url(&target.path_and_query),
-                headers,
-                credential: with_key.map(|with_key| &with_key.credential),
-            };
-            let answer = transport
-                .send(&outgoing, request.body.as_ref(), request.context.as_ref())
-                .await?;
-            let expired =
-                answer.header(header::ERROR).as_deref() == Some(ErrorCode::AuthExpired.as_str());
-            if !expired || fresh {
-                return Ok(answer);
-            }
-            answer.discard();
-            fresh = true;
-        }
+        // Every key turned out to be damaged.
+        let provider = shipment.provider.unwrap_or_default();
+        self.tell_key_needed(provider, "damaged");
+        Ok(refuse(
+            ErrorCode::MissingKey,
+            Some(provider.to_owned()),
+            Some("damaged"),
+        ))
     }
 
     fn tell_key_needed(&self, provider: &str, reason: &'static str) {
@@ -332,7 +317,7 @@ impl<P: Platform> Vault<P> {
     }
 
     /// Decrypts a key for the moment it is needed; notes it when it does not open.
-    fn secret_of(&self, ticket: Ticket, id: Id) -> Result<crate::secret::Secret, Error> {
+    pub(crate) fn secret_of(&self, ticket: Ticket, id: Id) -> Result<Secret, Error> {
         let opened = self.with(ticket, |session| session.open_secret(id));
         if matches!(opened, Err(Error::Corrupt | Error::FutureVersion)) {
             self.with_mut(ticket, |session| {
@@ -345,13 +330,10 @@ impl<P: Platform> Vault<P> {
     }
 }
 
-/// What a request carries of a key.
-struct WithKey<'a> {
-    provider: &'a str,
-    credential: crate::secret::Secret,
-    forbid_fallback: bool,
-}
-
-fn refuse<A>(code: ErrorCode, provider: Option<String>) -> Outcome<A> {
-    Outcome::Refusal(Refusal { code, provider })
+fn refuse<A>(
+    code: ErrorCode,
+    provider: Option<String>,
+    reason: Option<&'static str>,
+) -> Outcome<A> {
+    Outcome::Refusal(Refusal::new(code, provider, reason))
 }

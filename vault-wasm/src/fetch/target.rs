@@ -127,6 +127,18 @@ impl Relay {
         [self.origin.as_str(), &self.path].concat()
     }
 
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What stands before every path; empty for most relays.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The absolute URL of one of the relay's own paths.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

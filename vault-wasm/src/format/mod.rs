@@ -3,6 +3,8 @@
 //! Everything here is pure: bytes in, bytes out; randomness is passed in, time is a number.
 
 pub mod aad;
+pub mod audit;
+pub mod backup;
 pub mod codec;
 pub mod envelope;
 pub mod header;

@@ -23,8 +23,6 @@ pub struct Settings {
     pub exported_at: Option<u64>,
     /// The relay's long-term Ed25519 identity key, once known.
     pub relay_key: Option<[u8; 32]>,
-    /// Number of the newest chunk of the audit log.
-    pub audit_chunk: u64,
 }
 
 impl Settings {
@@ -39,8 +37,7 @@ impl Settings {
             .u64(self.created_at)
             .optional_u64(self.exported_at)
             .u8(u8::from(self.relay_key.is_some()))
-            .bytes(&self.relay_key.unwrap_or_default())
-            .u64(self.audit_chunk);
+            .bytes(&self.relay_key.unwrap_or_default());
         writer.finish()
     }
 
@@ -64,7 +61,6 @@ impl Settings {
                 let key = reader.array()?;
                 known.then_some(key)
             },
-            audit_chunk: reader.u64()?,
         };
         reader.finish()?;
         Ok(settings)

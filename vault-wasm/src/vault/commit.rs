@@ -23,7 +23,7 @@ impl<P: Platform> Vault<P> {
     /// # Errors
     /// What `plan` says, storage errors (nothing has changed then), [`Error::Locked`] when the vault
     /// was locked meanwhile.
-    pub(super) async fn commit(
+    pub(crate) async fn commit(
         &self,
         ticket: Ticket,
         durability: Durability,

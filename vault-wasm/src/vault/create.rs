@@ -6,15 +6,14 @@ use super::{Stage, Vault, kek::NewSlot, session::Session};
 use crate::{
     error::Error,
     format::{
-        envelope,
+        audit::Action,
         header::Header,
         id::{Id, RecordKey},
         keys::VaultKey,
-        manifest::Manifest,
         settings::Settings,
     },
     password,
-    platform::{Platform, random_bytes},
+    platform::Platform,
     secret::Secret,
     store::{Batch, Durability, Store, StoreError},
 };
@@ -35,8 +34,7 @@ impl<P: Platform> Vault<P> {
         if !matches!(self.state.borrow().stage, Stage::Empty) {
             return Err(Error::Exists);
         }
-        let password = self.normalize(typed).map_err(|_| Error::WeakPassword)?;
-        password::check(&password)?;
+        let password = self.new_password(typed)?;
         let epoch = self.epoch.get();
 
         let random = self.platform.random();
@@ -45,7 +43,6 @@ impl<P: Platform> Vault<P> {
             vault: Id::generate(random)?,
             relay: self.config.relay.base(),
         };
-        let keys = vault_key.derive(header.vault)?;
         let by_password = self.new_password_slot(&password).await?;
         let (by_code, code) = self.new_recovery_slot()?;
         let settings = Settings {
@@ -54,34 +51,10 @@ impl<P: Platform> Vault<P> {
             created_at: self.now(),
             exported_at: None,
             relay_key: self.config.relay_key,
-            audit_chunk: 0,
         };
-
-        let mut manifest = Manifest::at_revision(1);
-        let mut puts = vec![(RecordKey::HEADER, header.encode()?)];
-        for slot in [&by_password, &by_code] {
-            let nonce = random_bytes(random)?;
-            let bytes = slot.seal(&vault_key, &nonce, header.vault, &header.relay, 1)?;
-            puts.push((slot.info.key(), bytes));
-        }
-        let settings_key = keys
-            .for_kind(RecordKey::SETTINGS.kind)
-            .ok_or(Error::Corrupt)?;
-        let nonce = random_bytes(random)?;
-        let text = settings.encode();
-        let bytes = envelope::seal(
-            settings_key,
-            &nonce,
-            header.vault,
-            RecordKey::SETTINGS,
-            1,
-            &text,
-        )?;
-        puts.push((RecordKey::SETTINGS, bytes));
-        for (key, _) in puts.iter().skip(1) {
-            manifest.set(*key, 1);
-        }
-        puts.push((RecordKey::MANIFEST, manifest.encode(header.vault, &keys)?));
+        let slots = [&by_password, &by_code];
+        let contents = vec![(RecordKey::SETTINGS, settings.encode())];
+        let puts = self.seal_all(&header, &vault_key, &slots, &contents, 1)?;
 
         if self.epoch.get() != epoch {
             return Err(Error::Locked);
@@ -101,10 +74,7 @@ impl<P: Platform> Vault<P> {
             }
             Err(error) => return Err(error.into()),
         }
-        let session = self
-            .read_back(header, &vault_key, &[&by_password, &by_code])
-            .await;
-        match session {
+        match self.read_back(header, &vault_key, &slots).await {
             Ok(session) => self.install(epoch, session)?,
             Err(error) => {
                 // What cannot be opened again must not look like a vault somebody relies on.
@@ -112,9 +82,17 @@ impl<P: Platform> Vault<P> {
                 return Err(error);
             }
         }
+        self.note(Action::Created, Id::ONLY, 0);
         Ok(Created {
             recovery_code: code.to_text(),
         })
+    }
+
+    /// A password somebody wants from now on: normalised, and strong enough.
+    pub(super) fn new_password(&self, typed: &Secret) -> Result<Secret, Error> {
+        let password = self.normalize(typed).map_err(|_| Error::WeakPassword)?;
+        password::check(&password)?;
+        Ok(password)
     }
 
     /// Reads what was just written and opens it the way it will be opened later.

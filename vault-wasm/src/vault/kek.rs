@@ -95,6 +95,44 @@ impl<P: Platform> Vault<P> {
         Ok((NewSlot { info, kek }, code))
     }
 
+    /// A slot for a passkey that answered for `prf_salt`.
+    pub(super) fn new_passkey_slot(
+        &self,
+        credential_id: &[u8],
+        rp_id: &str,
+        label: &str,
+        prf_salt: [u8; 32],
+        prf: &Secret,
+    ) -> Result<NewSlot, Error> {
+        let info = SlotInfo {
+            prf_salt,
+            credential_id: credential_id.to_vec(),
+            rp_id: rp_id.to_owned(),
+            label: label.to_owned(),
+            ..self.slot_info(Way::Passkey, Kdf::HkdfSha256)?
+        };
+        // Key derivation reads the PRF output.
+        let kek = derive_kek(Way::Passkey, prf.expose(), &info.salt)?;
+        Ok(NewSlot { info, kek })
+    }
+
+    /// A fresh slot for an enrolled passkey: same credential and PRF input, another KEK.
+    pub(super) fn renewed_passkey_slot(
+        &self,
+        old: &SlotInfo,
+        prf: &Secret,
+    ) -> Result<NewSlot, Error> {
+        let mut slot = self.new_passkey_slot(
+            &old.credential_id,
+            &old.rp_id,
+            &old.label,
+            old.prf_salt,
+            prf,
+        )?;
+        slot.info.created_at = old.created_at;
+        Ok(slot)
+    }
+
     /// The KEK of a stored password slot. `password` is normalised.
     pub(super) async fn password_kek(
         &self,

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::Error,
     format::{
+        audit::Action,
         id::{Id, Kind, RecordKey},
         key_record::{KeyRecord, Status},
     },
@@ -89,15 +90,18 @@ impl Session {
             })
     }
 
-    /// A name no other key of the provider has: the provider's own, numbered from the second on.
-    pub(super) fn free_name(&self, provider: &Provider) -> String {
+    /// A name no other key of the provider has, those of `also` included: the provider's own,
+    /// numbered from the second on.
+    pub(super) fn free_name(&self, provider: &Provider, also: &[KeyRecord]) -> String {
         let mut name = provider.name.to_string();
         let mut number = 1_u32;
-        while self.name_taken(&provider.id, &name, None) {
+        while self.name_taken(&provider.id, &name, None)
+            || also
+                .iter()
+                .any(|other| other.provider == *provider.id && other.name == name)
+        {
             number += 1;
-            name = provider.name.to_string();
-            name.push(' ');
-            name.push_str(&number.to_string());
+            name = [&*provider.name, " ", &number.to_string()].concat();
         }
         name
     }
@@ -203,7 +207,7 @@ impl<P: Platform> Vault<P> {
                     return Err(Error::DuplicateName);
                 }
                 Some(name) => name.clone(),
-                None => session.free_name(provider),
+                None => session.free_name(provider, &[]),
             };
             let mut changes = Changes::default();
             changes
@@ -216,11 +220,9 @@ impl<P: Platform> Vault<P> {
             Ok(changes)
         })
         .await?;
-        let now = self.now();
-        self.with(ticket, |session| {
-            let record = session.key_record(id).ok_or(Error::StorageFailed)?;
-            Ok(session.key_info(record, now))
-        })
+        self.note(Action::KeyAdded, id, 0);
+        self.tell_expiring();
+        self.key_info_of(ticket, id)
     }
 
     /// The keys a request may be made with, or why there is none.
@@ -267,6 +269,8 @@ impl<P: Platform> Vault<P> {
             }
             Ok(changes)
         })
-        .await
+        .await?;
+        self.note(Action::KeyRemoved, id, 0);
+        Ok(())
     }
 }

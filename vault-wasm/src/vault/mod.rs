@@ -3,27 +3,41 @@
 //! Nothing in here holds a borrow of the state over an await or while telling an event: a call that
 //! waits comes back with its [`Ticket`] and finds out whether the vault was locked meanwhile.
 
+mod audit;
+mod backup;
 mod commit;
 mod create;
 mod kek;
 mod keys;
+mod manage;
+mod passkeys;
+mod rekey;
+mod relay;
+mod seal_all;
 mod session;
 mod table;
 mod unlock;
 mod usage;
 
+pub use audit::UsageRow;
+pub use backup::Imported;
 pub use create::Created;
 pub use keys::{KeyInfo, NewKey};
+pub use manage::{EnvImport, KeyChanges, Skipped, TestReport};
+pub use passkeys::{NewPasskey, PasskeyInfo, PasskeyRequest};
+pub use rekey::PasskeyProof;
+pub use relay::NewLease;
+pub(crate) use session::Changes;
 pub use session::{Damage, DamageKind};
 pub use unlock::Unlock;
 
 use std::cell::{Cell, RefCell};
 
-use keyferry_protocol::Catalogue;
+use keyferry_protocol::{Catalogue, sealed::Sealer};
 
 use crate::{
     error::Error,
-    fetch::Relay,
+    fetch::{Relay, RelayInfo},
     format::{header::Header, id::RecordKey},
     lock::{Action, Input, Machine, Policy, Reason},
     platform::{Clock, Event, Events, Platform},
@@ -41,6 +55,8 @@ pub struct Config {
     pub relay_key: Option<[u8; 32]>,
     /// Idle minutes of a vault created now.
     pub auto_lock_minutes: u16,
+    /// WebAuthn relying party of passkeys: the host name of the vault's own origin.
+    pub rp_id: String,
 }
 
 /// Whether there is a vault and whether it is open.
@@ -76,6 +92,10 @@ struct State {
     stage: Stage,
     machine: Machine,
     throttle: Throttle,
+    /// What the relay said of itself, while that is fresh.
+    relay: Option<RelayInfo>,
+    /// The sealing session of an open vault.
+    sealer: Option<Sealer>,
 }
 
 /// Proof that the vault was open when a call began; void once it has been locked.
@@ -147,6 +167,8 @@ impl<P: Platform> Vault<P> {
                 stage,
                 machine: Machine::new(policy),
                 throttle: Throttle::default(),
+                relay: None,
+                sealer: None,
             }),
             epoch: Cell::new(0),
             flushing: Cell::new(false),
@@ -228,7 +250,7 @@ impl<P: Platform> Vault<P> {
         &self.catalogue
     }
 
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.platform.clock().now()
     }
 
@@ -245,6 +267,7 @@ impl<P: Platform> Vault<P> {
             if let Action::Lock(_) = action {
                 // Dropping the session wipes every derived key.
                 state.stage = Stage::Locked;
+                state.sealer = None;
                 self.epoch.set(self.epoch.get() + 1);
             }
             action

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     format::{
         FormatError,
+        audit::Event as AuditEvent,
         codec::Reader,
         envelope::{self, Prefix},
         header::Header,
@@ -90,13 +91,13 @@ pub(super) enum Content {
 
 /// One change of the vault: all of it or nothing.
 #[derive(Default)]
-pub(super) struct Changes {
+pub(crate) struct Changes {
     puts: Vec<(RecordKey, Content)>,
     deletes: Vec<RecordKey>,
 }
 
 impl Changes {
-    pub(super) fn put(&mut self, key: RecordKey, text: Zeroizing<Vec<u8>>) -> &mut Self {
+    pub(crate) fn put(&mut self, key: RecordKey, text: Zeroizing<Vec<u8>>) -> &mut Self {
         self.puts.push((key, Content::Text(text)));
         self
     }
@@ -136,6 +137,8 @@ pub(crate) struct Session {
     damage: Vec<Damage>,
     /// Usage not yet written, by key.
     pub(super) unsaved_usage: Table<Id, Usage>,
+    /// Events not yet written.
+    pub(super) unsaved_events: Vec<AuditEvent>,
 }
 
 impl Session {
@@ -166,12 +169,12 @@ impl Session {
                 created_at: 0,
                 exported_at: None,
                 relay_key: None,
-                audit_chunk: 0,
             },
             key_records: Vec::new(),
             usage: Table::default(),
             damage: Vec::new(),
             unsaved_usage: Table::default(),
+            unsaved_events: Vec::new(),
         };
         session.read_records();
         Ok(session)
@@ -286,7 +289,7 @@ impl Session {
         &self.keys
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -308,6 +311,24 @@ impl Session {
 
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Everything as it lies at rest, as far as known here.
+    pub(super) fn raw_records(&self) -> Result<Vec<(RecordKey, Vec<u8>)>, Error> {
+        let mut records: Vec<_> = self
+            .records
+            .iter()
+            .map(|(key, bytes)| (key, bytes.clone()))
+            .collect();
+        records.push((RecordKey::HEADER, self.header.encode()?));
+        records.push((RecordKey::MANIFEST, self.manifest_bytes.clone()));
+        Ok(records)
+    }
+
+    /// Takes over what another session of the same vault has not written yet.
+    pub(super) fn take_unsaved(&mut self, other: &mut Self) {
+        self.unsaved_usage = std::mem::take(&mut other.unsaved_usage);
+        self.unsaved_events = std::mem::take(&mut other.unsaved_events);
     }
 
     /// The bytes at rest of what every write changes.

@@ -1,5 +1,11 @@
 //! The vault on the world in memory.
 
+mod backup;
+mod fetch;
+mod manage;
+mod rekey;
+mod sealing;
+
 use super::*;
 use crate::{
     format::id::{Id, Kind},
@@ -17,6 +23,7 @@ fn config(relay: &str) -> Config {
         relay: Relay::parse(relay).unwrap(),
         relay_key: None,
         auto_lock_minutes: 30,
+        rp_id: "vault.example".into(),
     }
 }
 

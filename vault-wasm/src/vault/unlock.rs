@@ -1,20 +1,22 @@
 //! Opening a vault, and slowing down those who guess.
 
 use super::{
-    Stage, Vault,
+    Stage, Ticket, Vault,
     session::{Changes, Session},
 };
 use crate::{
     error::Error,
     format::{
+        audit::Action,
         header::Header,
         id::{Kind, RecordKey},
         keys::VaultKey,
         recovery::RecoveryCode,
         slot::{Kdf, Slot, Way, derive_kek},
     },
+    lock::Input,
     platform::{Clock, Kdf as _, Platform, random_bytes},
-    secret::{Key, Secret},
+    secret::Secret,
     store::{Durability, Store},
 };
 
@@ -69,6 +71,37 @@ impl Throttle {
     }
 }
 
+/// The header among what was found.
+///
+/// # Errors
+/// [`Error::Empty`] when there is nothing, [`Error::Corrupt`] when there is something else.
+pub(super) fn find_header(found: &[(RecordKey, Vec<u8>)]) -> Result<Header, Error> {
+    match found.iter().find(|(key, _)| *key == RecordKey::HEADER) {
+        Some((_, bytes)) => Ok(Header::decode(bytes)?),
+        None if found.is_empty() => Err(Error::Empty),
+        None => Err(Error::Corrupt),
+    }
+}
+
+/// The readable slots for one way of unlocking.
+pub(super) fn read_slots(found: &[(RecordKey, Vec<u8>)], way: Way) -> Vec<Slot> {
+    found
+        .iter()
+        .filter(|(key, _)| key.kind == Kind::Slot)
+        .filter_map(|(key, bytes)| Slot::decode(key.id, bytes).ok())
+        .filter(|slot| slot.info.way == way)
+        .collect()
+}
+
+/// Why no slot could be read, when one could not.
+fn unreadable_slot(found: &[(RecordKey, Vec<u8>)]) -> Option<Error> {
+    found
+        .iter()
+        .filter(|(key, _)| key.kind == Kind::Slot)
+        .find_map(|(key, bytes)| Slot::decode(key.id, bytes).err())
+        .map(Error::from)
+}
+
 impl<P: Platform> Vault<P> {
     /// Opens the vault. Opening an open vault checks the secret and changes nothing.
     ///
@@ -77,13 +110,11 @@ impl<P: Platform> Vault<P> {
     /// [`Error::KdfRefused`], [`Error::Corrupt`], [`Error::FutureVersion`], storage errors, and
     /// [`Error::Locked`] when a lock came meanwhile: it wins.
     pub async fn unlock(&self, way: &Unlock) -> Result<(), Error> {
+        // A vault past its deadline is not open, though nobody has looked since.
+        self.handle(Input::Woken);
         let epoch = self.epoch.get();
         let found = self.platform.store().read_all().await?;
-        let header = match found.iter().find(|(key, _)| *key == RecordKey::HEADER) {
-            Some((_, bytes)) => Header::decode(bytes)?,
-            None if found.is_empty() => return Err(Error::Empty),
-            None => return Err(Error::Corrupt),
-        };
+        let header = find_header(&found)?;
         // Another tab may have created it since this one looked.
         if matches!(self.state.borrow().stage, Stage::Empty) {
             self.state.borrow_mut().stage = Stage::Locked;
@@ -91,22 +122,21 @@ impl<P: Platform> Vault<P> {
         if header.relay != self.config.relay.base() {
             return Err(Error::RelayChanged);
         }
-        let (slot, kek) = self.find_slot(way, &found).await?;
+        let failures = self.state.borrow().throttle.failures;
+        let (slot, vault_key) = self.open_slot(&header, &found, way).await?;
         if self.epoch.get() != epoch {
             return Err(Error::Locked);
         }
-        let vault_key = match slot.open(&kek, header.vault, &header.relay) {
-            Ok(vault_key) => vault_key,
-            Err(_) => {
-                self.state.borrow_mut().throttle.failed();
-                return Err(wrong(way));
-            }
-        };
-        self.state.borrow_mut().throttle.succeeded();
         let keys = vault_key.derive(header.vault)?;
         let session = Session::load(header, keys, found)?;
         if !matches!(self.state.borrow().stage, Stage::Unlocked(_)) {
             self.install(epoch, session)?;
+            self.note(
+                Action::Unlocked,
+                slot.info.id,
+                u16::try_from(failures).unwrap_or(u16::MAX),
+            );
+            self.tell_expiring();
         }
         if let (Unlock::Password(typed), Kdf::Pbkdf2Sha256 { iterations }) = (way, slot.info.kdf)
             && iterations < self.platform.kdf().target_iterations()
@@ -115,6 +145,31 @@ impl<P: Platform> Vault<P> {
             drop(self.rewrap(typed, &slot, &vault_key).await);
         }
         Ok(())
+    }
+
+    /// Checks a password against its slot, whether the vault is open or not.
+    pub(super) async fn prove(
+        &self,
+        header: &Header,
+        found: &[(RecordKey, Vec<u8>)],
+        typed: &Secret,
+    ) -> Result<VaultKey, Error> {
+        // Copied because a way of unlocking owns its secret; wiped with it.
+        let way = Unlock::Password(Secret::copy_of(typed.expose()));
+        Ok(self.open_slot(header, found, &way).await?.1)
+    }
+
+    /// The same for the open vault.
+    pub(super) async fn prove_open(
+        &self,
+        ticket: Ticket,
+        typed: &Secret,
+    ) -> Result<VaultKey, Error> {
+        let found = self.with(ticket, Session::raw_records)?;
+        let header = self.with(ticket, |session| Ok(session.header().clone()))?;
+        let vault_key = self.prove(&header, &found, typed).await?;
+        self.with(ticket, |_| Ok(()))?;
+        Ok(vault_key)
     }
 
     /// Replaces a password slot of old parameters by one of today's, for the same vault key.
@@ -139,39 +194,33 @@ impl<P: Platform> Vault<P> {
         .await
     }
 
-    /// Finds the slot for a way of unlocking and derives its KEK, after the delay that is due.
-    async fn find_slot(
+    /// Finds the slot for a way of unlocking and opens it, after the delay that is due.
+    async fn open_slot(
         &self,
-        way: &Unlock,
+        header: &Header,
         found: &[(RecordKey, Vec<u8>)],
-    ) -> Result<(Slot, Key), Error> {
+        way: &Unlock,
+    ) -> Result<(Slot, VaultKey), Error> {
         let wanted = match way {
             Unlock::Password(_) => Way::Password,
             Unlock::RecoveryCode(_) => Way::Recovery,
             Unlock::Passkey { .. } => Way::Passkey,
         };
-        let mut unreadable = None;
-        let mut slots = Vec::new();
-        for (key, bytes) in found.iter().filter(|(key, _)| key.kind == Kind::Slot) {
-            match Slot::decode(key.id, bytes) {
-                Ok(slot) if slot.info.way == wanted => slots.push(slot),
-                Ok(_) => {}
-                Err(error) => unreadable = Some(Error::from(error)),
-            }
-        }
+        let mut slots = read_slots(found, wanted).into_iter();
         let slot = match way {
-            Unlock::Passkey { credential_id, .. } => slots
-                .into_iter()
-                .find(|slot| slot.info.credential_id == *credential_id),
-            _ => slots.into_iter().next(),
+            Unlock::Passkey { credential_id, .. } => {
+                slots.find(|slot| slot.info.credential_id == *credential_id)
+            }
+            _ => slots.next(),
         };
-        let slot = match (slot, unreadable) {
-            (Some(slot), _) => slot,
-            (None, Some(error)) => return Err(error),
-            (None, None) if wanted == Way::Passkey => return Err(Error::WrongPasskey),
-            (None, None) => return Err(Error::Corrupt),
+        let Some(slot) = slot else {
+            let missing = if wanted == Way::Passkey {
+                Error::WrongPasskey
+            } else {
+                Error::Corrupt
+            };
+            return Err(unreadable_slot(found).unwrap_or(missing));
         };
-
         // A mistyped code is found out by its checksum: it is no guess.
         let code = match way {
             Unlock::RecoveryCode(typed) => Some(RecoveryCode::parse(typed.expose())?),
@@ -184,13 +233,13 @@ impl<P: Platform> Vault<P> {
         if delay > 0 {
             self.platform.clock().sleep(delay).await;
         }
-        let kek = match (way, code) {
+        // Key derivation reads the secrets.
+        let kek = match (way, &code) {
             (Unlock::Password(typed), _) => {
                 let password = self.normalize(typed)?;
                 self.password_kek(&slot.info, &password).await?
             }
             (Unlock::Passkey { prf, .. }, _) => {
-                // Key derivation reads the PRF output.
                 derive_kek(Way::Passkey, prf.expose(), &slot.info.salt)?
             }
             (Unlock::RecoveryCode(_), Some(code)) => {
@@ -198,7 +247,18 @@ impl<P: Platform> Vault<P> {
             }
             (Unlock::RecoveryCode(_), None) => return Err(Error::BadRecoveryCode),
         };
-        Ok((slot, kek))
+        let opened = slot.open(&kek, header.vault, &header.relay);
+        let mut state = self.state.borrow_mut();
+        match opened {
+            Ok(vault_key) => {
+                state.throttle.succeeded();
+                Ok((slot, vault_key))
+            }
+            Err(_) => {
+                state.throttle.failed();
+                Err(wrong(way))
+            }
+        }
     }
 }
 

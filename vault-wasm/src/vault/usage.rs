@@ -46,8 +46,13 @@ impl<P: Platform> Vault<P> {
         self.check_open()?;
         let ticket = Ticket(self.epoch.get());
         loop {
-            let batch = self.with_mut(ticket, |session| Ok(session.unsaved_usage.clone()))?;
-            if batch.is_empty() {
+            let (batch, events) = self.with(ticket, |session| {
+                Ok((
+                    session.unsaved_usage.clone(),
+                    session.unsaved_events.clone(),
+                ))
+            })?;
+            if batch.is_empty() && events.is_empty() {
                 return Ok(());
             }
             self.commit(ticket, Durability::Relaxed, &|session| {
@@ -61,11 +66,16 @@ impl<P: Platform> Vault<P> {
                     unsaved.days.iter().for_each(|day| usage.add(day));
                     changes.put(RecordKey::new(Kind::Usage, id), usage.encode()?);
                 }
+                session.append_events(&events, &mut changes)?;
                 Ok(changes)
             })
             .await?;
             self.with_mut(ticket, |session| {
                 subtract(&mut session.unsaved_usage, &batch);
+                // Events come at the end only: what was written stands in front.
+                session
+                    .unsaved_events
+                    .drain(..events.len().min(session.unsaved_events.len()));
                 Ok(())
             })?;
         }

@@ -1,0 +1,232 @@
+//! Keys sealed to the relay, and a relay that stops offering it.
+
+use keyferry_protocol::{
+    Fallback, base64url,
+    sealed::{Binding, IdentityKey, KeySet, OpeningKey, SealedHeader, SealingKey},
+};
+
+use super::*;
+use crate::{
+    fetch::{FetchError, Outcome, Request},
+    testing::{CannedAnswer, ScriptedTransport},
+};
+
+const NOW: u64 = 1_800_000_000;
+
+struct SealingRelay {
+    identity: IdentityKey,
+    key: OpeningKey,
+}
+
+impl SealingRelay {
+    fn new(seed: u8) -> Self {
+        let private = OpeningKey::generate(&[seed; 32]);
+        Self {
+            identity: IdentityKey::from_seed([seed ^ 0x55; 32]),
+            key: OpeningKey::from_bytes(&private).unwrap(),
+        }
+    }
+
+    fn document(&self, now: u64) -> CannedAnswer {
+        let set = KeySet {
+            issued_at: now,
+            expires_at: now + 86_400 * 7,
+            keys: vec![SealingKey {
+                kid: self.key.kid().to_owned(),
+                public: *self.key.public(),
+                not_before: now - 60,
+                not_after: now + 86_400 * 7,
+            }],
+        };
+        let (bytes, signature) = self.identity.sign(&set).unwrap();
+        CannedAnswer::new(
+            200,
+            &format!(
+                r#"{{"now":{},"providers":[],"sealing":{{"keySet":"{}","signature":"{}","identity":"{}"}}}}"#,
+                now * 1000,
+                base64url::encode(&bytes),
+                base64url::encode(&signature),
+                base64url::encode(&self.identity.public()),
+            ),
+        )
+    }
+
+    fn open(&self, header: &str) -> Vec<u8> {
+        let parsed = SealedHeader::parse(header).unwrap();
+        let secret = self.key.session(&parsed).unwrap();
+        let binding = Binding {
+            origin: "https://relay.example",
+            method: "POST",
+            target: "/v1/chat/completions",
+            provider: "openai",
+            fallback: Fallback::Never,
+        };
+        secret.open(&parsed, &binding).unwrap().to_vec()
+    }
+}
+
+fn chat() -> Request<ScriptedTransport> {
+    Request {
+        url: "https://relay.example/v1/chat/completions".into(),
+        method: "POST".into(),
+        headers: Vec::new(),
+        body: Some(br#"{"model":"gpt-4o"}"#.to_vec()),
+        context: None,
+    }
+}
+
+fn vault_with_key(relay_key: Option<[u8; 32]>) -> Vault<World> {
+    let config = Config {
+        relay_key,
+        ..config("https://relay.example")
+    };
+    let vault = block_on(Vault::open(World::new(1), config)).unwrap();
+    block_on(vault.create(&secret(PASSWORD))).unwrap();
+    block_on(vault.add_key(&new_key("openai", OPENAI))).unwrap();
+    vault
+}
+
+fn ok() -> CannedAnswer {
+    CannedAnswer::new(200, "{}")
+}
+
+fn code(outcome: Result<Outcome<CannedAnswer>, FetchError>) -> &'static str {
+    match outcome.unwrap() {
+        Outcome::Answer { .. } => "sent",
+        Outcome::Refusal(refusal) => refusal.code,
+    }
+}
+
+#[test]
+fn a_relay_with_sealing_keys_never_sees_a_key_in_clear() {
+    let vault = vault_with_key(None);
+    let relay = SealingRelay::new(3);
+    let transport = &vault.platform().transport;
+    transport.answer(relay.document(NOW));
+    for _ in 0..3 {
+        transport.answer(ok());
+        assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    }
+    let sent = transport.take();
+    assert_eq!(sent.len(), 4, "one document, three requests");
+    let headers: Vec<_> = sent[1..]
+        .iter()
+        .map(|sent| sent.header("x-byok-key").unwrap())
+        .collect();
+    for header in &headers {
+        assert!(header.starts_with("kf1.") && !header.contains("canary"));
+        assert_eq!(relay.open(header), OPENAI.as_bytes());
+    }
+    let enc = |header: &str| header.split('.').nth(2).unwrap().to_owned();
+    assert_eq!(
+        enc(headers[0]),
+        enc(headers[1]),
+        "one encapsulation for the session"
+    );
+    assert_ne!(headers[0], headers[1]);
+    assert_eq!(
+        vault.settings().unwrap().relay_key,
+        Some(relay.identity.public()),
+        "pinned"
+    );
+    // Locking ends the session's encapsulation too.
+    vault.lock(Reason::Requested);
+    block_on(vault.unlock(&password(PASSWORD))).unwrap();
+    transport.answer(ok());
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    let sent = transport.take();
+    assert_ne!(
+        enc(sent.last().unwrap().header("x-byok-key").unwrap()),
+        enc(headers[0])
+    );
+}
+
+#[test]
+fn after_pinning_nothing_goes_out_unsealed() {
+    let relay = SealingRelay::new(3);
+    let other = SealingRelay::new(4);
+    let unsigned = CannedAnswer::new(200, r#"{"now":1800000000000,"providers":[]}"#);
+    for document in [CannedAnswer::new(404, ""), unsigned, other.document(NOW)] {
+        let vault = vault_with_key(Some(relay.identity.public()));
+        let transport = &vault.platform().transport;
+        transport.answer(document);
+        assert_eq!(code(block_on(vault.fetch(&chat()))), "relay_downgraded");
+        assert_eq!(transport.take().len(), 1, "the document only");
+    }
+    // The same once the pin was learnt from the relay itself.
+    let vault = vault_with_key(None);
+    let transport = &vault.platform().transport;
+    transport.answer(relay.document(NOW));
+    transport.answer(ok());
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    vault.platform().clock.advance(6 * MINUTE);
+    transport.answer(CannedAnswer::new(404, ""));
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "relay_downgraded");
+}
+
+#[test]
+fn unreadable_or_unreachable_sealing_sends_nothing() {
+    let vault = vault_with_key(None);
+    let transport = &vault.platform().transport;
+    for document in [
+        CannedAnswer::new(200, r#"{"sealing":{"keySet":"x"}}"#),
+        CannedAnswer::new(500, ""),
+    ] {
+        transport.answer(document);
+        assert_eq!(
+            block_on(vault.fetch(&chat())).unwrap_err(),
+            FetchError::Network
+        );
+        assert_eq!(transport.take().len(), 1);
+    }
+    let relay = SealingRelay::new(3);
+    let mut forged = relay.document(NOW);
+    let text = String::from_utf8(forged.body).unwrap();
+    let at = text.find("\"signature\":\"").unwrap() + 20;
+    let mut bytes = text.into_bytes();
+    bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+    forged.body = bytes;
+    transport.answer(forged);
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "relay_downgraded");
+}
+
+#[test]
+fn a_seal_that_is_not_taken_is_made_anew_once() {
+    let vault = vault_with_key(None);
+    let transport = &vault.platform().transport;
+    let (old, new) = (SealingRelay::new(3), SealingRelay::new(3));
+    let rotated = SealingRelay {
+        key: SealingRelay::new(9).key,
+        identity: new.identity,
+    };
+    transport.answer(old.document(NOW));
+    transport.answer(CannedAnswer::new(400, "{}").with("x-byok-error", "unknown_kid"));
+    transport.answer(rotated.document(NOW));
+    transport.answer(ok());
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    let sent = transport.take();
+    assert_eq!(
+        rotated.open(sent[3].header("x-byok-key").unwrap()),
+        OPENAI.as_bytes()
+    );
+
+    // A wrong clock is corrected by the relay's own.
+    vault.platform().clock.advance(10 * MINUTE);
+    let truth = NOW + 5000;
+    transport.answer(rotated.document(NOW));
+    transport.answer(CannedAnswer::new(400, "{}").with("x-byok-error", "clock_skew"));
+    transport.answer(rotated.document(truth));
+    transport.answer(ok());
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    let sent = transport.take();
+    let header = SealedHeader::parse(sent[3].header("x-byok-key").unwrap()).unwrap();
+    assert_eq!(header.timestamp, truth);
+
+    // Not more than once.
+    let skew = CannedAnswer::new(400, "{}").with("x-byok-error", "clock_skew");
+    transport.answer(skew.clone());
+    transport.answer(rotated.document(truth));
+    transport.answer(skew);
+    assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+    assert_eq!(transport.take().len(), 3);
+}
