@@ -1,9 +1,11 @@
 import { VaultError } from "../errors.js";
-import { START_TIMEOUT_MS } from "../wire.js";
+import { OPEN_TIMEOUT_MS } from "../wire.js";
 import { FRAME_VERSION, type Connect, type ToApp, type ToFrame } from "./protocol.js";
 
-/** Loading a page and its scripts comes before the vault's own start. */
-const LOAD_TIMEOUT_MS = 2 * START_TIMEOUT_MS;
+/** The frame's page and scripts, over the network. */
+const LOAD_TIMEOUT_MS = 15_000;
+/** A page that has loaded answers at once, when it is the vault's at all. */
+const ANSWER_TIMEOUT_MS = 3_000;
 
 /** One frame of the vault's origin in this page, and the port to it. */
 export class Embedded {
@@ -38,19 +40,31 @@ export class Embedded {
     const embedded = new Embedded(element, control);
     try {
       const port = await new Promise<MessagePort | null>((resolve, reject) => {
-        const late = setTimeout(
-          () => reject(new VaultError("worker_failed", `The vault's frame at ${origin} did not answer. Is ${location.origin} among its embedders?`)),
-          LOAD_TIMEOUT_MS,
-        );
+        let timer: ReturnType<typeof setTimeout>;
+        const within = (ms: number, message: string) => {
+          clearTimeout(timer);
+          timer = setTimeout(() => reject(new VaultError("worker_failed", message)), ms);
+        };
+        within(LOAD_TIMEOUT_MS, `The vault's frame at ${origin} did not load.`);
         control.onmessage = ({ data, ports }: MessageEvent<ToApp>) => {
-          if (data.t === "ready") resolve(ports[0] ?? null);
-          else if (data.t === "refused") reject(VaultError.from(data.failure));
-          else return receive(data);
-          clearTimeout(late);
+          switch (data.t) {
+            case "alive":
+              return within(OPEN_TIMEOUT_MS, "The vault did not open in time.");
+            case "ready":
+              resolve(ports[0] ?? null);
+              break;
+            case "refused":
+              reject(VaultError.from(data.failure));
+              break;
+            default:
+              return receive(data);
+          }
+          clearTimeout(timer);
         };
         element.addEventListener(
           "load",
           () => {
+            within(ANSWER_TIMEOUT_MS, `The vault's frame at ${origin} did not answer. Is ${location.origin} among its embedders?`);
             // Only a document of the vault's origin gets this: not the error page of a refused frame, nor another site's.
             element.contentWindow?.postMessage({ t: "keyferry", v: FRAME_VERSION, ...connect } satisfies Connect, origin, [theirs]);
           },

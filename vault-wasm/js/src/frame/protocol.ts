@@ -49,6 +49,8 @@ export type ToFrame =
   | { t: "dismiss" };
 
 export type ToApp =
+  /** The script runs; the vault is being opened. */
+  | { t: "alive" }
   /** A port that can use the vault comes with it, unless the frame is inline. */
   | { t: "ready" }
   | { t: "refused"; failure: Failure }

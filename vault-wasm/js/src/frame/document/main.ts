@@ -33,6 +33,7 @@ async function receive(event: MessageEvent<Partial<Connect> | null>): Promise<vo
   const [control] = ports;
   // Only the page around this frame, not a sibling, an opener or a frame of ours.
   if (data?.t !== "keyferry" || source !== window.parent || !control) return;
+  control.postMessage({ t: "alive" } satisfies ToApp);
   const refuse = (failure: Failure) => control.postMessage({ t: "refused", failure } satisfies ToApp);
   try {
     const may = (await allowed).has(origin);
