@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -90,33 +90,67 @@ impl Shared {
     }
 }
 
-/// Each of `connections` sends its next request as soon as it has its answer.
+/// One connection's part in a load.
+#[derive(Debug)]
+pub(crate) struct Lane(Rc<Shared>);
+
+impl Lane {
+    /// Whether the load has run its time.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.phase.get() == Phase::Over
+    }
+
+    /// Counts one request that was begun at `since` and has its answer now.
+    pub(crate) fn record(&self, since: u64, exact: bool) {
+        self.0.record(since, exact);
+    }
+}
+
+/// Runs `connections` tasks made by `lane` until the time is over.
+pub(crate) async fn drive<F>(
+    connections: usize,
+    span: Span,
+    meter: Meter<'_>,
+    lane: impl Fn(usize, Lane) -> F,
+) -> Result<Load>
+where
+    F: Future<Output = Result<()>> + 'static,
+{
+    let shared = Shared::new();
+    let mut tasks = JoinSet::new();
+    for number in 0..connections {
+        tasks.spawn_local(lane(number, Lane(Rc::clone(&shared))));
+    }
+    finish(&shared, tasks, span, meter).await
+}
+
+/// Each of `connections`, dealt out to `targets` in turn, sends its next request as soon as it has
+/// its answer.
 pub(crate) async fn closed_loop(
-    target: &Rc<Target>,
+    targets: &[Rc<Target>],
     ask: Ask,
     connections: usize,
     span: Span,
     meter: Meter<'_>,
 ) -> Result<Load> {
-    let shared = Shared::new();
-    let mut tasks = JoinSet::new();
-    for _ in 0..connections {
-        let (target, shared) = (Rc::clone(target), Rc::clone(&shared));
-        tasks.spawn_local(async move {
+    drive(connections, span, meter, |number, lane| {
+        let target = targets.iter().cycle().nth(number).cloned();
+        async move {
+            let target = target.context("nothing to send to")?;
             let mut request = target.request(ask);
             let mut wire = Wire::connect(target.address).await?;
-            while shared.phase.get() != Phase::Over {
+            while !lane.is_over() {
                 let began = now();
                 let exchange = request.exchange(&mut wire).await?;
-                shared.record(began, exchange.exact);
+                lane.record(began, exchange.exact);
                 if !exchange.keep_alive {
                     wire = Wire::connect(target.address).await?;
                 }
             }
-            anyhow::Ok(())
-        });
-    }
-    finish(&shared, tasks, span, meter).await
+            Ok(())
+        }
+    })
+    .await
 }
 
 /// Requests fall due at random moments, `rate` a second on average, whether or not earlier ones

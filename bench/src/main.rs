@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! keyferry-bench relay --relay BINARY --folder FOLDER [--quick] [--json] [--peers] [--rounds N] [--only ROW]… [--scenario SECTION]… [--before BINARY]
+//! keyferry-bench store --relay BINARY --folder FOLDER [--quick] [--json] [--rounds N]
 //! keyferry-bench upstream
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line speaks on its terminal
@@ -16,6 +17,7 @@ mod relay;
 mod results;
 mod seal;
 mod stats;
+mod store;
 mod streams;
 mod subject;
 mod target;
@@ -63,26 +65,27 @@ fn run() -> Result<()> {
         .enable_all()
         .build()?;
     let local = tokio::task::LocalSet::new();
+    let options = |folder: Option<std::path::PathBuf>| {
+        anyhow::Ok(relay::Options {
+            relay: relay.context("--relay names the relay's binary")?,
+            before,
+            folder: folder.context("--folder names the folder for logs and results")?,
+            quick,
+            json,
+            peers,
+            rounds,
+            only,
+            scenarios,
+        })
+    };
     match command.as_deref() {
-        Some("relay") => local.block_on(
-            &runtime,
-            relay::run(relay::Options {
-                relay: relay.context("--relay names the relay's binary")?,
-                before,
-                folder: folder.context("--folder names the folder for logs and results")?,
-                quick,
-                json,
-                peers,
-                rounds,
-                only,
-                scenarios,
-            }),
-        ),
+        Some("relay") => local.block_on(&runtime, relay::run(options(folder)?)),
+        Some("store") => local.block_on(&runtime, store::run(options(folder)?)),
         Some("upstream") => local.block_on(&runtime, async {
             let upstream = upstream::Upstream::here()?;
             println!("ready http://{}", upstream.address);
             std::future::pending().await
         }),
-        _ => bail!("say what to measure: relay, or upstream for the stand-in alone"),
+        _ => bail!("say what to measure: relay or store, or upstream for the stand-in alone"),
     }
 }

@@ -1,5 +1,6 @@
 //! Each situation a subject is measured in, once per round.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -153,8 +154,14 @@ impl Run {
 
     async fn saturated(&mut self, subject: &Subject) -> Result<u64> {
         let meter = || subject.usage();
-        let mut load =
-            load::closed_loop(&subject.target, Ask::Small, 32, self.extent.span, &meter).await?;
+        let mut load = load::closed_loop(
+            &[Rc::clone(&subject.target)],
+            Ask::Small,
+            32,
+            self.extent.span,
+            &meter,
+        )
+        .await?;
         self.push_load(&s::SATURATED, subject, &mut load);
         let rss = subject.usage()?.rss;
         if rss > 0.0 {
@@ -165,8 +172,14 @@ impl Run {
 
     async fn single(&mut self, subject: &Subject) -> Result<u64> {
         let meter = || subject.usage();
-        let mut load =
-            load::closed_loop(&subject.target, Ask::Small, 1, self.extent.span, &meter).await?;
+        let mut load = load::closed_loop(
+            &[Rc::clone(&subject.target)],
+            Ask::Small,
+            1,
+            self.extent.span,
+            &meter,
+        )
+        .await?;
         self.push_latency(&s::SINGLE, subject, &mut load.latencies);
         Ok(load.altered)
     }
@@ -188,8 +201,14 @@ impl Run {
 
     async fn large(&mut self, subject: &Subject) -> Result<u64> {
         let meter = || subject.usage();
-        let mut load =
-            load::closed_loop(&subject.target, Ask::Large, 4, self.extent.span, &meter).await?;
+        let mut load = load::closed_loop(
+            &[Rc::clone(&subject.target)],
+            Ask::Large,
+            4,
+            self.extent.span,
+            &meter,
+        )
+        .await?;
         self.push_load(&s::LARGE, subject, &mut load);
         Ok(load.altered)
     }
@@ -274,7 +293,7 @@ impl Run {
             warm: Duration::ZERO,
             measured: Duration::from_millis(100),
         };
-        load::closed_loop(&subject.target, Ask::Small, 8, few, &meter).await?;
+        load::closed_loop(&[Rc::clone(&subject.target)], Ask::Small, 8, few, &meter).await?;
         self.push(&s::OPEN, s::RSS, subject, subject.usage()?.rss / MEGABYTE);
         streams::open_streams(&subject.target, self.extent.streams, &meter).await
     }

@@ -14,8 +14,8 @@ use crate::seal::Sealer;
 use crate::target::Target;
 
 const PROVIDER: &str = "openai";
-/// A secret for the ring, in use nowhere else.
-const SECRET: &str = "bench:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+/// A secret for the ring and the identity, in use nowhere else.
+const SECRET: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// What a row of Keyferry has more, or less, than the usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn configuration(feature: Feature, setting: &Setting, address: SocketAddr) -> Re
     let mut text = format!(
         "[server]\nlisten = \"{address}\"\nadmin_listen = \"{}\"\n\
          public_origins = [\"http://{address}\"]\nallowed_origins = [\"{PAGE}\"]\n\n\
-         [secrets]\ncurrent = \"{SECRET}\"\n\n\
+         [secrets]\ncurrent = \"bench:{SECRET}\"\nidentity = \"{SECRET}\"\n\n\
          [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
          [limits]\nbyok_requests_per_hour = 1000000000\nbyok_tokens_per_hour = 1000000000000\n\
          daily_cap_usd = 1000000.0\n",
