@@ -19,6 +19,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
+use hyper_util::rt::TokioIo;
 use process_support::{Process, SERVER, free_address, run};
 use support::{CANARY, ChannelBody, Reply, StandIn, json_response, providers_at, send};
 use token_support::{good_token, secret_config};
@@ -198,6 +199,47 @@ async fn sighup_replaces_settings_and_a_broken_file_changes_nothing() {
     );
 }
 
+#[tokio::test]
+async fn sighup_replaces_secrets_and_prices() {
+    let keygen = |kid: &str| run(&["keygen", "--kid", kid], &[]).1.trim().to_owned();
+    let identity = run(&["keygen", "--identity"], &[]).1.trim().to_owned();
+    let (first, second) = (keygen("k1"), keygen("k2"));
+    let text = |secrets: &str, prices: &str| {
+        format!("{SERVER}[secrets]\nidentity = \"{identity}\"\n{secrets}\n{prices}")
+    };
+    let process = Process::start(&text(&format!("current = \"{first}\""), "")).await;
+    let sealing = async || get(&process, "/.well-known/keyferry").await.json()["sealing"].clone();
+    let before = sealing().await;
+    assert!(before["keySet"].is_string(), "{before}");
+
+    let rotated = format!("current = \"{second}\"\naccept = [\"{first}\"]");
+    process.rewrite(&text(
+        &rotated,
+        "[prices.\"openai/my-model\"]\nrequest_usd = 0.1\n",
+    ));
+    process.reload().await;
+    let after = sealing().await;
+    assert_ne!(
+        before["keySet"], after["keySet"],
+        "sealing keys follow the secret"
+    );
+    assert_eq!(
+        before["identity"], after["identity"],
+        "the pinned identity does not"
+    );
+
+    process.rewrite(&text(
+        &rotated,
+        "[prices.\"openai/my-model\"]\nrequest_usd = \"free\"\n",
+    ));
+    process.reload().await;
+    assert!(process.log().contains("not reloaded"), "{}", process.log());
+    for secret in [&first, &second, &identity] {
+        let bare = secret.split(':').next_back().unwrap();
+        assert!(!process.log().contains(&bare[..12]));
+    }
+}
+
 /// A provider that streams ten events over half a second.
 async fn streaming_provider() -> StandIn {
     StandIn::start(|_| {
@@ -296,14 +338,45 @@ async fn shutdown_under_load_loses_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kept_connections_are_told_to_go_elsewhere_while_draining() {
     let provider = StandIn::ok().await;
-    let server = format!("{SERVER}drain_delay_ms = 1500\n");
-    let process = Process::start(&providers_at(provider.address, &server)).await;
+    let server = format!("{SERVER}drain_delay_ms = 1000\n");
+    let mut process = Process::start(&providers_at(provider.address, &server)).await;
     assert_eq!(get(&process, MODELS).await.header("connection"), None);
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let address = process.address;
+        clients.push(tokio::spawn(async move {
+            let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            for sent in 1.. {
+                let request = Request::builder()
+                    .uri(MODELS)
+                    .header("host", address.to_string())
+                    .header("x-byok-key", CANARY)
+                    .body(Body::empty())
+                    .unwrap();
+                let reply =
+                    Reply::read(sender.send_request(request).await.expect("an answer")).await;
+                assert_eq!(reply.status, 200);
+                if reply.header("connection") == Some("close") {
+                    return sent;
+                }
+            }
+            unreachable!("the loop ends by itself only");
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
     process.signal("TERM");
-    process.wait_for_log("draining").await;
-    let reply = get(&process, MODELS).await;
-    assert_eq!(reply.status, 200, "still served during the delay");
-    assert_eq!(reply.header("connection"), Some("close"));
+    for client in clients {
+        let sent = client
+            .await
+            .expect("every request on a kept connection is answered");
+        assert!(sent > 1, "the connection was kept until the relay drained");
+    }
+    assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

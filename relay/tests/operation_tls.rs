@@ -13,8 +13,10 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,9 +24,10 @@ use process_support::{Process, SERVER, run};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::{CANARY, StandIn, providers_at};
+use support::{CANARY, ChannelBody, StandIn, providers_at};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 const TLS: &str = "[tls]\ncertificate = \"FOLDER/chain.pem\"\nkey = \"FOLDER/key.pem\"\n";
 
@@ -41,12 +44,12 @@ fn write(folder: &Path, certificate: &CertifiedKey<rcgen::KeyPair>) {
     .unwrap();
 }
 
-/// Connects, trusting only `trusted`, and returns the status of one request and the protocol.
-async fn get(
+/// Connects, trusting only `trusted`.
+async fn connect(
     process: &Process,
     trusted: &CertificateDer<'static>,
     alpn: &[&[u8]],
-) -> Result<(u16, Option<Vec<u8>>), String> {
+) -> Result<TlsStream<TcpStream>, String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -57,17 +60,32 @@ async fn get(
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let stream = TcpStream::connect(process.address).await.unwrap();
-    let stream = TlsConnector::from(Arc::new(config))
+    TlsConnector::from(Arc::new(config))
         .connect(ServerName::try_from("localhost").unwrap(), stream)
         .await
-        .map_err(|error| error.to_string())?;
-    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    let authority = format!("localhost:{}", process.address.port());
-    let request = Request::builder()
-        .uri(format!("https://{authority}/providers/openai/v1/models"))
+        .map_err(|error| error.to_string())
+}
+
+fn request(process: &Process) -> Request<Body> {
+    Request::builder()
+        .uri(format!(
+            "https://localhost:{}/providers/openai/v1/models",
+            process.address.port()
+        ))
         .header("x-byok-key", CANARY)
         .body(Body::empty())
-        .unwrap();
+        .unwrap()
+}
+
+/// The status of one request, and the protocol agreed on.
+async fn get(
+    process: &Process,
+    trusted: &CertificateDer<'static>,
+    alpn: &[&[u8]],
+) -> Result<(u16, Option<Vec<u8>>), String> {
+    let stream = connect(process, trusted, alpn).await?;
+    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    let request = request(process);
     let response = if protocol.as_deref() == Some(b"h2") {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -81,7 +99,8 @@ async fn get(
             .unwrap();
         tokio::spawn(connection);
         let (mut head, body) = request.into_parts();
-        head.uri = "/providers/openai/v1/models".parse().unwrap();
+        let authority = head.uri.authority().unwrap().to_string();
+        head.uri = head.uri.path().parse().unwrap();
         head.headers.insert("host", authority.parse().unwrap());
         sender
             .send_request(Request::from_parts(head, body))
@@ -117,7 +136,7 @@ async fn both_protocols_over_tls_and_none_without() {
     let plain = support::raw_exchange(
         process.address,
         b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
-        std::time::Duration::from_secs(2),
+        Duration::from_secs(2),
     )
     .await;
     assert!(!plain.contains("HTTP/1.1 200"), "{plain}");
@@ -180,4 +199,57 @@ fn unusable_certificates_are_named_before_anything_is_served() {
         assert!(error.contains(expected), "{chain} {key}: {error}");
         assert!(!error.contains("BEGIN"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_over_http2_outlives_the_order_to_stop() {
+    let provider = StandIn::start(|_| {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            for number in 0..5 {
+                let _ = sender
+                    .send(format!("data: {number}\n\n").into_bytes())
+                    .await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(Body::new(ChannelBody(receiver)))
+            .unwrap()
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let certified = certificate();
+    write(folder.path(), &certified);
+    let text = providers_at(provider.address, &format!("{SERVER}{TLS}"));
+    let mut process = Process::start_in(folder, &text).await;
+    let stream = connect(&process, certified.cert.der(), &[b"h2"])
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut body = sender
+        .send_request(request(&process))
+        .await
+        .unwrap()
+        .into_body();
+    body.frame().await.unwrap().unwrap();
+    process.signal("TERM");
+    let rest = body
+        .collect()
+        .await
+        .expect("the stream ends whole")
+        .to_bytes();
+    assert!(rest.ends_with(b"data: 4\n\n"), "{rest:?}");
+    drop(sender);
+    assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
+    assert!(
+        process.log().contains("\"whole\":true"),
+        "{}",
+        process.log()
+    );
 }
