@@ -60,7 +60,7 @@ pub use prices::{PriceSettings, Prices};
 pub use providers::Providers;
 pub use request_id::{RequestId, RequestIds};
 pub use routes::{admin, app, templates};
-pub use run::{ServeError, healthcheck, serve};
+pub use run::{ServeError, check, healthcheck, serve};
 pub use secret::Secret;
 pub use server::{ConnectionLimits, Liveness, Server};
 pub use state::{Bound, Live, Relay, StartError};

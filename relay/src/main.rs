@@ -34,7 +34,10 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             writeln!(out, "{}", identity.seed)?;
         }
         Command::CheckConfig(path) => {
-            writeln!(out, "{}", load(path.as_deref())?.to_redacted_toml()?)?;
+            let config = load(path.as_deref())?;
+            let text = config.to_redacted_toml()?;
+            keyferry_relay::check(config)?;
+            writeln!(out, "{text}")?;
         }
         Command::Healthcheck(path) => {
             let config = load(path.as_deref())?;

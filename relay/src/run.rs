@@ -13,7 +13,9 @@ use crate::reload::reload;
 use crate::routes;
 use crate::server::Server;
 use crate::tls::{CertificateError, Certificates};
-use crate::state::{Bound, Relay, StartError};
+use crate::upstream::Upstream;
+use crate::metrics::Metrics;
+use crate::state::{Bound, Live, Relay, StartError};
 
 /// Why the relay stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +127,22 @@ pub async fn serve(
     };
     relay.limits().drained().await;
     tracing::info!(whole, "stopped");
+    Ok(())
+}
+
+/// Derives everything a start would, without binding, reading or calling anything outside the
+/// files it names.
+///
+/// # Errors
+/// What would end a start.
+pub fn check(config: Config) -> Result<(), ServeError> {
+    if let (Some(chain), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+        Certificates::load(chain, key)?;
+    }
+    let upstream = Upstream::new(&config).map_err(StartError::from)?;
+    let bound = Bound { page: config.server.listen, vault: config.vault.listen };
+    Live::new(config, bound, &upstream, &Arc::new(Metrics::new()), None)
+        .map_err(StartError::from)?;
     Ok(())
 }
 
