@@ -220,7 +220,7 @@ test("refusals are answers that SDKs do not retry, and keyneeded says why", asyn
   assert.equal(missing.retry, "false");
   assert.equal(missing.type, "application/problem+json");
   assert.equal(missing.url, site.origin + CHAT);
-  assert.deepEqual(missing.needed, [{ provider: "openai", reason: "missing_key" }]);
+  assert.deepEqual(missing.needed, [{ provider: "openai", reason: "missing" }]);
 
   await page.evaluate(() => vault.lock());
   const locked = await refuse(CHAT);

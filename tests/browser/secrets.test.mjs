@@ -115,7 +115,7 @@ test("another page of the origin finds nothing by itself", async (t) => {
     const { port } = new SharedWorker("/keyferry/worker.js", /** @type {any} */ ({ name: "keyferry:default", extendedLifetime: true }));
     port.onmessage = ({ data }) => void heard.push(data);
     port.postMessage({ t: "call", id: 1, op: "keysList", args: {} });
-    port.postMessage({ t: "fetch", id: 2, token: false, request: { url: "https://api.openai.com/v1/models", method: "GET", headers: [], body: null } });
+    port.postMessage({ t: "fetch", id: 2, request: { url: "https://api.openai.com/v1/models", method: "GET", headers: [], body: null } });
     await new Promise((resolve) => setTimeout(resolve, 500));
     return heard;
   });

@@ -64,7 +64,7 @@ test("an old page is told to reload once a newer one comes", async (t) => {
         new Promise((resolve) => {
           const { port } = new SharedWorker("/keyferry/worker.js", /** @type {any} */ ({ name: "keyferry:default", extendedLifetime: true }));
           port.onmessage = ({ data }) => data.t !== "alive" && resolve(data);
-          port.postMessage({ t: "hello", v, name: "default", relay: location.origin + "/", wasm: "/keyferry/keyferry.wasm", life: null, capability: "owner", hidden: false });
+          port.postMessage({ t: "hello", v, name: "default", relay: location.origin + "/", wasm: "/keyferry/keyferry.wasm", life: null, capability: "owner", token: false, hidden: false });
         }),
       v,
     );
@@ -87,7 +87,7 @@ test("a newer client gets a worker of its own after the old one went", async (t)
   // The old worker is replaced under the same URL and name, as a deployment does.
   const code = await failure(old, `
     const worker = new SharedWorker("/keyferry/worker.js", { name: "keyferry:default", extendedLifetime: true });
-    worker.port.postMessage({ t: "hello", v: 99, name: "default", relay: location.origin + "/", wasm: "", life: null, capability: "owner", hidden: false });
+    worker.port.postMessage({ t: "hello", v: 99, name: "default", relay: location.origin + "/", wasm: "", life: null, capability: "owner", token: false, hidden: false });
     await new Promise((resolve) => (worker.port.onmessage = ({ data }) => data.t === "outdated" && resolve()));
   `);
   assert.equal(code, null);
@@ -147,7 +147,7 @@ test("a use port cannot raise itself, name another relay or retire the worker", 
         for (const message of messages) port.postMessage(message);
         setTimeout(() => resolve(heard), 300);
       });
-    const hello = { t: "hello", v: 1, name: "default", relay: location.origin + "/", wasm: "", life: null, capability: "owner", hidden: false };
+    const hello = { t: "hello", v: 1, name: "default", relay: location.origin + "/", wasm: "", life: null, capability: "owner", token: false, hidden: false };
     const list = { t: "call", id: 1, op: "keysList", args: {} };
     return {
       raised: await talk([hello, { ...hello }, list, { t: "share" }]),
@@ -184,7 +184,7 @@ test("hostile messages change nothing", async (t) => {
     /** @type {any[]} */
     const before = [null, 1, "hello", [], {}, { t: "call", id: 1, op: "keysList", args: {} }, { t: "fetch", id: 1 }, { t: "hidden" }, { t: "share" }];
     for (const message of before) port1.postMessage(message);
-    port1.postMessage({ t: "hello", v: 1, name: "hostile", relay: location.origin + "/", wasm: "/keyferry/keyferry.wasm", life: null, capability: "owner", hidden: false });
+    port1.postMessage({ t: "hello", v: 1, name: "hostile", relay: location.origin + "/", wasm: "/keyferry/keyferry.wasm", life: null, capability: "owner", token: false, hidden: false });
     await new Promise((resolve) => setTimeout(resolve, 500));
     /** @type {any[]} */
     const after = [

@@ -42,7 +42,7 @@ async function checkOperations() {
   const { OPS } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
   const declared = await readFile(join(glueDir, "vault.d.ts"), "utf8");
   const missing = Object.keys(OPS).filter((op) => !new RegExp(`^ +${op}\\(`, "m").test(declared));
-  if (missing.length > 0) console.warn(`build.mjs: the WASM does not export ${missing.join(", ")}`);
+  if (missing.length > 0) fail(`the WASM does not export ${missing.join(", ")}`);
 }
 
 /** One file that is valid as classic and as module script, so that no bundler has to touch it. */

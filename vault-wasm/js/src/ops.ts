@@ -5,6 +5,7 @@
  */
 import type {
   AuditEvent,
+  BackupImport,
   EnvImport,
   KeyChanges,
   KeyInfo,
@@ -21,8 +22,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type None = Record<string, never>;
 
 /** A passkey slot as a ceremony needs it. */
-export interface PasskeySlot {
-  id: string;
+export interface PasskeySlot extends PasskeyInfo {
   credentialId: Bytes;
   /** Input of the PRF, random per slot. */
   prfSalt: Bytes;
@@ -52,8 +52,8 @@ export interface Ops {
   changePassword: [{ old: Bytes; next: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
   recoveryRenew: [{ password: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
   passkeyRequest: [None, PasskeyRequest];
-  passkeysAdd: [PasskeyAnswer & { password: Bytes; prfSalt: Bytes; rpId: string; name: string }, PasskeyInfo];
-  passkeysList: [None, { passkeys: PasskeyInfo[] }];
+  passkeysAdd: [PasskeyAnswer & { password: Bytes; prfSalt: Bytes; name: string }, PasskeySlot];
+  passkeysList: [None, { passkeys: PasskeySlot[] }];
   passkeysRemove: [{ id: string; password: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
   keysAdd: [
     { provider: string; key: Bytes; name?: string; expiresAt?: number | null; dailyCapUsd?: number | null },
@@ -67,8 +67,8 @@ export interface Ops {
   keysReveal: [{ id: string; password: Bytes }, { key: Bytes }];
   keysImportEnv: [{ text: Bytes }, EnvImport];
   exportBackup: [{ password: Bytes }, { file: Bytes }];
-  importBackup: [{ file: Bytes; password: Bytes }, { added: number; skipped: number }];
-  rebind: [{ relay: string; password: Bytes }, None];
+  importBackup: [{ file: Bytes; password: Bytes }, BackupImport];
+  rebind: [{ relay: string; password: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
   destroy: [None, None];
   settings: [{ password?: Bytes; autoLockMinutes?: number; lockOnHide?: boolean }, Settings];
   usage: [{ since?: number }, { rows: UsageRow[] }];
@@ -84,10 +84,24 @@ export interface OpRule {
   readonly capability: Capability;
   /** Runs while holding the vault's write lock, so that tabs do not overwrite each other. */
   readonly writes: boolean;
+  /** Talks to the relay, which may want the app's token. */
+  readonly online: boolean;
+  /** Locks the vault in passing: that lock does not cut it short. */
+  readonly locks: boolean;
 }
 
-const read = (capability: Capability): OpRule => ({ capability, writes: false });
-const write = (capability: Capability): OpRule => ({ capability, writes: true });
+const rule = (capability: Capability, more: Partial<OpRule> = {}): OpRule => ({
+  writes: false,
+  online: false,
+  locks: false,
+  ...more,
+  capability,
+});
+const read = (capability: Capability): OpRule => rule(capability);
+const write = (capability: Capability): OpRule => rule(capability, { writes: true });
+const close = (capability: Capability): OpRule => rule(capability, { writes: true, locks: true });
+/** Nothing that waits for the network holds up other tabs: what these write is small and merged. */
+const online = (capability: Capability): OpRule => rule(capability, { online: true });
 
 export const OPS: { readonly [K in OpName]: OpRule } = {
   create: write("owner"),
@@ -103,19 +117,19 @@ export const OPS: { readonly [K in OpName]: OpRule } = {
   keysAdd: write("owner"),
   keysList: read("owner"),
   keysUpdate: write("owner"),
-  keysRotate: write("owner"),
+  keysRotate: online("owner"),
   keysRemove: write("owner"),
-  keysTest: read("owner"),
+  keysTest: online("owner"),
   keysReveal: read("owner"),
   keysImportEnv: write("owner"),
   exportBackup: read("owner"),
   importBackup: write("owner"),
-  rebind: write("owner"),
-  destroy: write("owner"),
+  rebind: close("owner"),
+  destroy: close("owner"),
   settings: write("owner"),
   usage: read("use"),
   audit: read("owner"),
-  lease: read("use"),
+  lease: online("use"),
 };
 
 /** The rule of an operation, or undefined for anything that is not one. */

@@ -110,6 +110,14 @@ export interface EnvImport {
   readonly skipped: readonly { readonly line: number; readonly reason: string }[];
 }
 
+/** What came out of a backup. */
+export interface BackupImport {
+  /** Keys that came. */
+  readonly added: number;
+  /** Keys that were here already. */
+  readonly known: number;
+}
+
 /** A passkey that opens the vault. Times are milliseconds since the epoch. */
 export interface PasskeyInfo {
   readonly id: string;
@@ -125,8 +133,7 @@ export interface RekeyOptions {
 
 /** What one key was used for on one day. */
 export interface UsageRow {
-  /** Id of the key. */
-  readonly key: string;
+  readonly keyId: string;
   readonly provider: string;
   /** Start of the UTC day in milliseconds since the epoch; 0 for the sum of days too old to be kept apart. */
   readonly day: number;
@@ -159,8 +166,12 @@ export interface Settings {
   readonly autoLockMinutes: number;
   /** Lock as soon as no page of the vault is visible. */
   readonly lockOnHide: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
   /** When a backup was last exported: milliseconds since the epoch, null if never. */
   readonly exportedAt: number | null;
+  /** Whether the relay's identity key is pinned. */
+  readonly relayPinned: boolean;
 }
 
 /** What a lease is asked for. */

@@ -40,6 +40,8 @@ export interface Hello {
   /** Name of a Web Lock the page holds while it lives; null where there are none. */
   life: string | null;
   capability: Capability;
+  /** Whether the app gives a token for the relay. */
+  token: boolean;
   hidden: boolean;
 }
 
@@ -57,17 +59,17 @@ export interface Refusal {
   code: string;
   message: string;
   /** `error.type` as SDKs know it. */
-  kind?: string;
+  kind: string;
   provider?: string | null;
-  /** For the `keyneeded` event. */
-  reason?: string;
+  /** For the `keyneeded` event, when a key is what is needed. */
+  reason?: string | null;
 }
 
 export type ToWorker =
   | Hello
   | { t: "call"; id: number; op: OpName; args: object }
   | { t: "share"; port: MessagePort }
-  | { t: "fetch"; id: number; request: WireRequest; token: boolean }
+  | { t: "fetch"; id: number; request: WireRequest }
   | { t: "abort"; id: number }
   /** The page has the whole answer. */
   | { t: "done"; id: number }

@@ -90,6 +90,7 @@ async function greet(
     wasm: wasm instanceof ArrayBuffer ? wasm : new URL(wasm, document.baseURI).href,
     life: life.name,
     capability: options.capability ?? "owner",
+    token: options.appToken !== undefined,
     hidden: document.visibilityState === "hidden",
   };
   try {

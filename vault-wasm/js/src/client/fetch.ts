@@ -36,7 +36,7 @@ export async function vaultFetch(
     if (thrown.code === "foreign_url" || thrown.code === "network" || thrown.code === "aborted") {
       throw new TypeError(thrown.message, { cause: thrown });
     }
-    refusal = { status: 503, ...REFUSALS[thrown.code], code: thrown.code, message: thrown.message };
+    refusal = { status: 503, kind: "api_error", ...REFUSALS[thrown.code], code: thrown.code, message: thrown.message };
   }
   refused(refusal);
   return refusalResponse(refusal, url);

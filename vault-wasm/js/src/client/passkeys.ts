@@ -2,6 +2,7 @@ import { VaultError } from "../errors.js";
 import type { PasskeyAnswer, PasskeyRequest, PasskeySlot } from "../ops.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Ceremonial = Pick<PasskeySlot, "credentialId" | "prfSalt">;
 
 /** ES256, EdDSA, RS256 (COSE algorithm identifiers): what authenticators have. */
 const ALGORITHMS = [-7, -8, -257];
@@ -29,11 +30,11 @@ export async function createPasskey(request: PasskeyRequest, name: string): Prom
   const credentialId = new Uint8Array(credential.rawId);
   const first = prf?.results?.first;
   // Many authenticators evaluate only when used, which takes a second tap.
-  return first ? { credentialId, prf: bytes(first) } : usePasskey(rpId, [{ id: "", credentialId, prfSalt }]);
+  return first ? { credentialId, prf: bytes(first) } : usePasskey(rpId, [{ credentialId, prfSalt }]);
 }
 
 /** Has the person use one of these passkeys. */
-export async function usePasskey(rpId: string, passkeys: PasskeySlot[]): Promise<PasskeyAnswer> {
+export async function usePasskey(rpId: string, passkeys: Ceremonial[]): Promise<PasskeyAnswer> {
   if (passkeys.length === 0) throw new VaultError("passkey_failed", "The vault has no passkey.");
   const salts = passkeys.map(({ credentialId, prfSalt }) => [base64url(credentialId), { first: prfSalt }]);
   const credential = await ceremony((signal) =>
@@ -81,7 +82,7 @@ function challenge(): Bytes {
   return crypto.getRandomValues(new Uint8Array(CHALLENGE_BYTES));
 }
 
-function descriptor({ credentialId }: PasskeySlot): PublicKeyCredentialDescriptor {
+function descriptor({ credentialId }: Ceremonial): PublicKeyCredentialDescriptor {
   return { type: "public-key", id: credentialId };
 }
 

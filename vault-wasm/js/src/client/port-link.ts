@@ -63,8 +63,7 @@ export class PortLink implements Link {
       stop = () => signal.removeEventListener("abort", abort);
     });
     const transfer = request.body instanceof Uint8Array ? [request.body.buffer] : [];
-    const token = this.#appToken !== undefined;
-    const answer = this.#ask((id) => this.#post({ t: "fetch", id, request, token }, transfer), id);
+    const answer = this.#ask((id) => this.#post({ t: "fetch", id, request }, transfer), id);
     try {
       return (await Promise.race([answer, aborted])) as Answer;
     } finally {

@@ -31,7 +31,7 @@ export function refusalResponse({ status, code, message, kind, provider }: Refus
     detail: message,
     code,
     ...(provider && { provider }),
-    error: { message, type: kind ?? "api_error", code },
+    error: { message, type: kind, code },
   };
   const headers = {
     "content-type": "application/problem+json",

@@ -1,6 +1,7 @@
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type {
   AuditEvent,
+  BackupImport,
   Lease,
   LeaseRequest,
   Provider,
@@ -23,9 +24,6 @@ import { Keys } from "./owner/keys.js";
 import { Passkeys } from "./owner/passkeys.js";
 import { secretBytes } from "./secret.js";
 import { SERVER_SNAPSHOT } from "./snapshot.js";
-
-/** Refusals that a person can lift, by unlocking or by adding a key. */
-const NEEDS_PERSON = new Set(["locked", "missing_key", "daily_cap_reached"]);
 
 /** An open vault, as `openVault` gives it. */
 export class Vault extends EventTarget {
@@ -177,14 +175,20 @@ export class Vault extends EventTarget {
   }
 
   /** Adds the keys of a backup that are not here yet. Codes: `bad_backup`, `wrong_password`, `future_version`, `locked`. */
-  async import(file: Blob | Uint8Array, password: SecretInput): Promise<{ added: number; skipped: number }> {
+  async import(file: Blob | Uint8Array, password: SecretInput): Promise<BackupImport> {
     const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
     return this.#call("importBackup", { file: bytes, password: secretBytes(password) });
   }
 
-  /** Binds the vault to another relay, which gets the keys from then on. Codes: `wrong_password`, `locked`. */
-  async rebind(relay: string | URL, password: SecretInput): Promise<void> {
-    await this.#call("rebind", { relay: new URL(relay, document.baseURI).href, password: secretBytes(password) });
+  /**
+   * Binds the vault to another relay, which gets the keys from then on; works
+   * while locked, as a vault bound elsewhere cannot be unlocked here. Open it
+   * with that relay afterwards. Gives the new recovery code. Codes:
+   * `wrong_password`, `passkey_failed`, `bad_argument`.
+   */
+  async rebind(relay: string | URL, password: SecretInput, options: RekeyOptions = {}): Promise<{ recoveryCode: string }> {
+    const passkeys = await this.passkeys.retap(options);
+    return this.#call("rebind", { relay: new URL(relay, document.baseURI).href, password: secretBytes(password), passkeys });
   }
 
   /** What the person has set; given some, changes them, which takes the password. Codes: `wrong_password`, `bad_argument`, `locked`. */
@@ -224,8 +228,8 @@ export class Vault extends EventTarget {
     return this.#link.call(op, args);
   }
 
-  #refused({ code, provider, reason = code }: Refusal): void {
-    if (NEEDS_PERSON.has(code)) this.#tell("keyneeded", { ...(provider && { provider }), reason });
+  #refused({ provider, reason }: Refusal): void {
+    if (reason) this.#tell("keyneeded", { ...(provider && { provider }), reason });
   }
 
   /** Asks the browser to keep the vault when space runs out, or only whether it will. */

@@ -19,7 +19,7 @@ export class MemoryVault {
   lockAt = 0;
   readonly keys: StoredKey[] = [];
   readonly #tell: (type: "lock" | "unlock" | "change", detail: unknown) => void;
-  readonly #settings = { autoLockMinutes: 30, lockOnHide: false, exportedAt: null };
+  readonly #settings = { autoLockMinutes: 30, lockOnHide: false, createdAt: Date.now(), exportedAt: null, relayPinned: false };
   #password = "";
   #ids = 0;
 
@@ -135,12 +135,11 @@ export class MemoryVault {
       if (backup.password !== text(password)) fail("wrong_password", "the password is wrong", "password");
       const fresh = backup.keys.filter(({ secret }) => !this.keys.some((key) => key.secret === secret));
       for (const { provider, secret } of fresh) this.#add(secret, { provider });
-      return { added: fresh.length, skipped: backup.keys.length - fresh.length };
+      return { added: fresh.length, known: backup.keys.length - fresh.length };
     },
     rebind: ({ password }) => {
-      this.#needOpen();
       this.#check(password);
-      return {};
+      return { recoveryCode: RECOVERY_CODE };
     },
     settings: ({ password, ...changes }) => {
       this.#needOpen();

@@ -1,11 +1,16 @@
 /** The wasm-bindgen glue: build.mjs makes this module, with a factory around it, so that each call gives glue of its own. */
 import type { OpArgs, OpName, OpResult, Ops } from "../ops.js";
 import type { Refusal, VaultEventType, WireRequest } from "../wire.js";
-import type { KeyNeeded, Snapshot } from "../types.js";
+import type { Snapshot } from "../types.js";
+
+/** What calls that talk to the relay get besides: the app's token, asked for again when it expired. */
+export interface Online {
+  appToken?: () => Promise<string>;
+}
 
 /** What the WASM exports. */
 export type WasmVault = {
-  [K in Exclude<keyof Ops, "lock" | "touch">]: (args: OpArgs<K & OpName>) => Promise<OpResult<K & OpName>>;
+  [K in Exclude<keyof Ops, "lock" | "touch">]: (args: OpArgs<K & OpName> & Online) => Promise<OpResult<K & OpName>>;
 } & {
   snapshot(): Omit<Snapshot, "persisted">;
   lock(reason: string): void;
@@ -13,8 +18,8 @@ export type WasmVault = {
   wake(): { lockAt: number | null; warnAt: number | null };
   hidden(args: { hidden: boolean }): void;
   fetch(
-    request: WireRequest & { signal: AbortSignal; appToken?: () => Promise<string> },
-  ): Promise<{ response: Response; keyId: string | null; keyNeeded?: KeyNeeded } | { refusal: Refusal }>;
+    request: WireRequest & Online & { signal: AbortSignal },
+  ): Promise<{ response: Response; keyId: string | null } | { refusal: Refusal }>;
 };
 
 export interface VaultConfig {

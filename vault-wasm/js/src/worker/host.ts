@@ -1,5 +1,6 @@
 import type { VaultConfig, WasmVault } from "./glue.js";
 import type { Failure } from "../errors.js";
+import type { OpRule } from "../ops.js";
 import { PROTOCOL_VERSION, scopeOf, type Gossip, type Hello, type ToPage, type VaultEventType } from "../wire.js";
 import type { Snapshot } from "../types.js";
 import { compile } from "./compile.js";
@@ -116,15 +117,15 @@ export class Host {
   // ---- the session
 
   /** Runs a call on the vault, opening it first where needed. */
-  async run<T>(call: (vault: WasmVault) => Promise<T> | T, writes = false): Promise<T> {
+  async run<T>(call: (vault: WasmVault) => Promise<T> | T, { writes = false, locks = false }: Partial<OpRule> = {}): Promise<T> {
     if (this.#retired) throw this.#retired;
-    const locks = this.#locks;
+    const locked = this.#locks;
     const guarded = async () => {
       const session = await this.#open();
       // Locked while this waited for its turn.
-      if (locks !== this.#locks) throw LOCKED;
+      if (locked !== this.#locks) throw LOCKED;
       try {
-        return await session.run(call);
+        return await session.run(call, locks);
       } catch (thrown) {
         if (thrown instanceof WebAssembly.RuntimeError) this.fault();
         throw toFailure(thrown);
@@ -133,6 +134,11 @@ export class Host {
     try {
       return await (writes ? exclusively(this.#config?.name ?? "", guarded) : guarded());
     } finally {
+      // Whoever waits for the call finds the state it led to.
+      if (locks) {
+        await this.#open().catch(() => undefined);
+        this.#say({ t: "changed" });
+      }
       this.#after();
     }
   }
@@ -161,7 +167,8 @@ export class Host {
     }
     this.#session = session;
     if (this.#hidden) session.vault.hidden({ hidden: true });
-    this.#snapshot = session.vault.snapshot();
+    if (this.#snapshot) this.#publish(session);
+    else this.#snapshot = session.vault.snapshot();
     return session;
   }
 
@@ -225,7 +232,8 @@ export class Host {
         this.#say({ t: "lock", reason: String(detail.reason) });
         void this.#drop();
       } else {
-        if (type === "change" || type === "unlock") this.#say({ t: "changed" });
+        // A lock is a change as well, but none of what is stored.
+        if (type === "change" && this.#session) this.#say({ t: "changed" });
         this.#after();
       }
       // Which page's request lacked a key is known from its own refusal.
@@ -250,7 +258,7 @@ export class Host {
     this.#wakeTimer = setTimeout(() => this.#after(), Math.min(...waits, WAKE_MS) + 1);
   }
 
-  #publish(session: Session, always = false): void {
+  #publish(session: Session): void {
     let next: WasmSnapshot;
     try {
       next = session.vault.snapshot();
@@ -258,7 +266,7 @@ export class Host {
       return;
     }
     // Compared with what the pages know, or a deadline creeping in small steps would never be told.
-    if (always || !this.#snapshot || !sameSnapshot(this.#snapshot, next)) this.#tell(next);
+    if (!this.#snapshot || !sameSnapshot(this.#snapshot, next)) this.#tell(next);
   }
 
   #tell(snapshot: WasmSnapshot): void {
@@ -310,11 +318,10 @@ export class Host {
     if (this.#snapshot?.state === "unlocked") {
       // Listing reads what others wrote.
       await this.run((vault) => vault.keysList({}));
-    } else if (this.#snapshot?.state === "empty" && !session.busy) {
-      // Another tab may have created the vault, which is found out by opening anew.
+    } else if (!session.busy) {
+      // Another tab may have created or deleted the vault, which is found out by opening anew.
       await this.#drop();
       await this.#open();
-      if (this.#session) this.#publish(this.#session, true);
     }
   }
 }

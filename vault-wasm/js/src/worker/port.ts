@@ -1,20 +1,20 @@
 import type { Failure } from "../errors.js";
-import { allows, ruleOf, type OpArgs, type OpName } from "../ops.js";
+import { allows, ruleOf, type OpArgs, type OpName, type OpRule } from "../ops.js";
 import type { Capability, Hello, ToPage, ToWorker, WireRequest } from "../wire.js";
 import { PROTOCOL_VERSION } from "../wire.js";
 import { toFailure } from "./failure.js";
+import type { Online } from "./glue.js";
 import type { Host } from "./host.js";
 import { pumpChunks, type Pump } from "./pump.js";
 
 interface Running {
   readonly abort: AbortController;
   pump?: Pump;
-  token?: { resolve(token: string): void; reject(failure: Failure): void };
 }
 
 const FORBIDDEN: Failure = { code: "forbidden", message: "This port may use the vault, not manage it." };
 const NOT_UNDERSTOOD: Failure = { code: "bad_argument", message: "The worker does not know this message." };
-const ABORTED: Failure = { code: "aborted", message: "The request was aborted." };
+const NO_TOKEN: Failure = { code: "aborted", message: "The app gave no token." };
 
 /** One page's end of the conversation: what it may do, and what it has running. */
 export class Port {
@@ -22,7 +22,10 @@ export class Port {
   readonly #host: Host;
   readonly #port: MessagePort;
   readonly #running = new Map<number, Running>();
+  /** Waiting for the app's token, by the id of the call that wants it. */
+  readonly #tokens = new Map<number, (token: string | null) => void>();
   readonly #granted: boolean;
+  #token = false;
   /** Ports this one gave away: they end with it, since their own pages may be of other origins, whose locks cannot be seen here. */
   readonly #grants: Port[] = [];
   #capability: Capability;
@@ -58,10 +61,8 @@ export class Port {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    for (const running of this.#running.values()) {
-      running.token?.reject(ABORTED);
-      running.abort.abort();
-    }
+    for (const { abort } of this.#running.values()) abort.abort();
+    for (const give of this.#tokens.values()) give(null);
     this.#running.clear();
     for (const grant of this.#grants) grant.close();
     this.#port.close();
@@ -92,12 +93,9 @@ export class Port {
       case "pull":
         this.#running.get(message.id as number)?.pump?.allow(Number(message.chunks));
         break;
-      case "token": {
-        const running = this.#running.get(message.id as number);
-        if (typeof message.value === "string") running?.token?.resolve(message.value);
-        else running?.token?.reject({ code: "aborted", message: "The app gave no token." });
+      case "token":
+        this.#tokens.get(message.id as number)?.(typeof message.value === "string" ? message.value : null);
         break;
-      }
       case "hidden":
         this.hidden = message.hidden === true;
         this.#host.hiddenChanged();
@@ -115,6 +113,7 @@ export class Port {
     try {
       if (!wellFormed(hello)) throw NOT_UNDERSTOOD;
       if (hello.capability === "owner" && !this.#granted) this.#capability = "owner";
+      this.#token = hello.token === true;
       this.hidden = hello.hidden === true;
       await this.#host.welcome(this, hello, this.#granted);
       if (this.#state === "opening") this.#state = "open";
@@ -136,8 +135,9 @@ export class Port {
       const rule = ruleOf(op);
       if (!rule || typeof args !== "object" || args === null) throw NOT_UNDERSTOOD;
       if (!allows(rule, this.#capability)) throw FORBIDDEN;
-      const value = await this.#perform(op as OpName, args as OpArgs<OpName>, rule.writes);
-      this.post({ t: "result", id, value });
+      const given = rule.online ? { ...args, ...this.#online(id) } : args;
+      const value = await this.#perform(op as OpName, given as OpArgs<OpName>, rule);
+      this.post({ t: "result", id, value }, bytesOf(value));
     } catch (thrown) {
       this.post({ t: "failed", id, failure: toFailure(thrown) });
     } finally {
@@ -145,7 +145,7 @@ export class Port {
     }
   }
 
-  async #perform(op: OpName, args: OpArgs<OpName>, writes: boolean): Promise<unknown> {
+  async #perform(op: OpName, args: OpArgs<OpName>, rule: OpRule): Promise<unknown> {
     switch (op) {
       case "lock":
         return void (await this.#host.lock("request"));
@@ -153,12 +153,12 @@ export class Port {
         this.#host.used();
         return this.#host.run((vault) => vault.touch());
       default:
-        if (writes) this.#host.used();
-        return this.#host.run((vault) => (vault[op] as (args: object) => Promise<unknown>)(args), writes);
+        if (rule.writes) this.#host.used();
+        return this.#host.run((vault) => (vault[op] as (args: object) => Promise<unknown>)(args), rule);
     }
   }
 
-  async #fetch({ id, request, token }: { id?: unknown; request?: unknown; token?: unknown }): Promise<void> {
+  async #fetch({ id, request }: { id?: unknown; request?: unknown }): Promise<void> {
     if (typeof id !== "number" || this.#running.has(id)) return;
     const running: Running = { abort: new AbortController() };
     this.#running.set(id, running);
@@ -167,8 +167,7 @@ export class Port {
       if (!isRequest(request)) throw NOT_UNDERSTOOD;
       const { url, method, headers, body } = request;
       const { signal } = running.abort;
-      const appToken = token === true ? { appToken: () => this.#token(id, running) } : {};
-      const answer = await this.#host.run((vault) => vault.fetch({ url, method, headers, body, signal, ...appToken }));
+      const answer = await this.#host.run((vault) => vault.fetch({ url, method, headers, body, signal, ...this.#online(id) }));
       if (this.#running.get(id) !== running) {
         if ("response" in answer) await answer.response.body?.cancel();
         return;
@@ -177,7 +176,6 @@ export class Port {
         this.#running.delete(id);
         return this.post({ t: "refusal", id, refusal: answer.refusal });
       }
-      if (answer.keyNeeded) this.post({ t: "event", type: "keyneeded", detail: answer.keyNeeded });
       this.#answer(id, running, answer.response);
     } catch (thrown) {
       if (this.#running.delete(id)) this.post({ t: "failed", id, failure: toFailure(thrown) });
@@ -192,18 +190,25 @@ export class Port {
     else this.#running.delete(id);
   }
 
-  #token(id: number, running: Running): Promise<string> {
-    return new Promise((resolve, reject) => {
-      running.token = { resolve, reject };
-      this.post({ t: "wantToken", id });
-    });
+  #online(id: number): Online {
+    if (!this.#token) return {};
+    const appToken = () =>
+      new Promise<string>((resolve, reject) => {
+        this.#tokens.set(id, (token) => {
+          this.#tokens.delete(id);
+          if (token === null) reject(NO_TOKEN);
+          else resolve(token);
+        });
+        this.post({ t: "wantToken", id });
+      });
+    return { appToken };
   }
 
   #release(id: unknown, abort: boolean): void {
     const running = this.#running.get(id as number);
     if (!running) return;
     this.#running.delete(id as number);
-    running.token?.reject(ABORTED);
+    this.#tokens.get(id as number)?.(null);
     if (abort) running.abort.abort();
   }
 }
@@ -231,6 +236,11 @@ function isRequest(request: unknown): request is WireRequest {
     headers.every((header) => Array.isArray(header) && header.length === 2 && header.every(isText)) &&
     (body === null || body instanceof Uint8Array || body instanceof Blob)
   );
+}
+
+/** Buffers of the byte arrays in a result: moved to the page, so that no copy stays here. */
+function bytesOf(value: unknown): Transferable[] {
+  return Object.values(value ?? {}).flatMap((inner) => (inner instanceof Uint8Array ? [inner.buffer] : []));
 }
 
 /** Overwrites the bytes in an operation's arguments: passwords and keys come as bytes for this. */

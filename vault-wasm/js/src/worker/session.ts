@@ -14,7 +14,7 @@ export class Session {
   readonly #glue: Glue;
   readonly #memory: WebAssembly.Memory;
   /** Per call in flight: settles it from outside once the instance is gone. */
-  readonly #calls = new Map<Promise<unknown>, (failure: Failure) => void>();
+  readonly #calls = new Map<Promise<unknown>, { reject(failure: Failure): void; locks: boolean }>();
   #ended: Promise<void> | undefined;
 
   private constructor(glue: Glue, memory: WebAssembly.Memory, vault: WasmVault) {
@@ -39,12 +39,12 @@ export class Session {
     return this.#calls.size > 0;
   }
 
-  /** Runs a call. Rejects with `locked` when the session ends first. */
-  run<T>(call: (vault: WasmVault) => Promise<T> | T): Promise<T> {
+  /** Runs a call. Rejects with `locked` when the session ends first, unless the call `locks` the vault itself. */
+  run<T>(call: (vault: WasmVault) => Promise<T> | T, locks = false): Promise<T> {
     if (this.#ended) return Promise.reject(LOCKED);
     return new Promise((resolve, reject) => {
       const running = (async () => call(this.vault))();
-      this.#calls.set(running, reject);
+      this.#calls.set(running, { reject, locks });
       running.then(resolve, reject).finally(() => this.#calls.delete(running));
     });
   }
@@ -60,13 +60,14 @@ export class Session {
 
   async #end(failure: Failure): Promise<void> {
     const calls = [...this.#calls.keys()];
-    for (const reject of this.#calls.values()) reject(failure);
+    for (const { reject, locks } of this.#calls.values()) if (!locks) reject(failure);
     if (calls.length > 0) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const bound = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS)));
       await Promise.race([Promise.allSettled(calls), bound]);
       clearTimeout(timer);
     }
+    for (const { reject } of this.#calls.values()) reject(failure);
     this.#glue.end();
     new Uint8Array(this.#memory.buffer).fill(0);
   }

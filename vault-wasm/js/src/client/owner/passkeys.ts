@@ -19,13 +19,13 @@ export class Passkeys {
   async add(password: SecretInput, name = "Passkey"): Promise<PasskeyInfo> {
     const request = await this.#call("passkeyRequest", {});
     const answer = await (await ceremony()).createPasskey(request, name);
-    const { rpId, prfSalt } = request;
-    return this.#call("passkeysAdd", { ...answer, rpId, prfSalt, name, password: secretBytes(password) });
+    const { prfSalt } = request;
+    return info(await this.#call("passkeysAdd", { ...answer, prfSalt, name, password: secretBytes(password) }));
   }
 
   /** Those enrolled. */
   async list(): Promise<PasskeyInfo[]> {
-    return (await this.#call("passkeysList", {})).passkeys;
+    return (await this.#call("passkeysList", {})).passkeys.map(info);
   }
 
   /**
@@ -53,4 +53,8 @@ export class Passkeys {
     const { rpId, passkeys } = await this.#call("passkeyRequest", {});
     return (await ceremony()).usePasskey(rpId, passkeys);
   }
+}
+
+function info({ id, name, createdAt }: PasskeyInfo): PasskeyInfo {
+  return { id, name, createdAt };
 }
