@@ -180,6 +180,82 @@ test("a key is tested and rotated; a rejected one changes nothing", async (t) =>
   assert.equal(site.relayed.at(-1)?.headers["x-byok-key"], `sk-proj-${"n".repeat(40)}`);
 });
 
+test("calls to the relay carry the app's token, refreshed once", async (t) => {
+  const page = await newPage(t);
+  site.api = (call, response) => {
+    const fresh = call.headers.authorization !== "Bearer stale";
+    response.writeHead(fresh ? 200 : 401, { "content-type": "application/json", ...(fresh ? {} : { "x-byok-error": "auth_expired" }) });
+    const lease = { id: "1", handle: "kfl_1.secret", provider: "openai", expiresAt: 1_800_000_000_000 };
+    response.end(JSON.stringify(call.path === "/v1/leases" ? lease : { verdict: "valid", latencyMs: 1 }));
+  };
+  const result = await page.evaluate(async ([password, key]) => {
+    const tokens = ["stale", "fresh", "stale", "fresh"];
+    globalThis.vault = await kf.openVault({ relay: location.origin, worker: "dedicated", appToken: async () => String(tokens.shift()) });
+    await vault.create(String(password));
+    const { id } = await vault.keys.add({ provider: "openai", key: String(key) });
+    const { verdict } = await vault.keys.test(id);
+    const lease = await vault.lease({ provider: "openai", ttlSeconds: 60, models: ["gpt-4o-mini"] });
+    return { verdict, handle: lease.handle, left: tokens.length };
+  }, [PASSWORD, OPENAI_KEY]);
+  assert.deepEqual(result, { verdict: "valid", handle: "kfl_1.secret", left: 0 });
+  assert.deepEqual(
+    site.relayed.map(({ path, headers }) => [path, headers.authorization, headers["x-byok-key"]]),
+    ["/v1/keys/test", "/v1/leases"].flatMap((path) => ["Bearer stale", "Bearer fresh"].map((token) => [path, token, OPENAI_KEY])),
+  );
+  const { provider, ttlSeconds, models } = JSON.parse(String(site.relayed.at(-1)?.body));
+  assert.deepEqual([provider, ttlSeconds, models], ["openai", 60, ["gpt-4o-mini"]]);
+});
+
+test("settings take the password, and what was done is listed", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page);
+  await page.evaluate((path) => vault.fetch(location.origin + path, { method: "POST", body: "{}" }), CHAT);
+  const result = await page.evaluate(async (password) => {
+    const before = await vault.settings();
+    const refused = await vault.settings({ password: "not the password at all", autoLockMinutes: 5 }).catch((error) => error.code);
+    const after = await vault.settings({ password, autoLockMinutes: 5, lockOnHide: true });
+    const soon = Number(vault.getSnapshot().lockAt) - Date.now();
+    const usage = await vault.usage();
+    const audit = (await vault.audit({ limit: 10 })).map(({ action }) => action);
+    return { before: before.autoLockMinutes, refused, after: [after.autoLockMinutes, after.lockOnHide], soon, usage: usage.map(({ provider, requests }) => [provider, requests]), audit };
+  }, PASSWORD);
+  assert.equal(result.before, 30);
+  assert.equal(result.refused, "wrong_password");
+  assert.deepEqual(result.after, [5, true]);
+  assert.ok(result.soon <= 5 * 60_000, "the deadline follows at once");
+  assert.deepEqual(result.usage, [["openai", 1]]);
+  for (const action of ["created", "key_added", "request", "settings_changed"]) assert.ok(result.audit.includes(action), `${action}: ${result.audit}`);
+});
+
+test("a vault that locks when hidden does", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page);
+  const state = await page.evaluate(async (password) => {
+    await vault.settings({ password, lockOnHide: true });
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+    await new Promise((resolve) => vault.addEventListener("lock", resolve, { once: true }));
+    return vault.state;
+  }, PASSWORD);
+  assert.equal(state, "locked");
+});
+
+test("a vault moves to another relay with its password", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page);
+  const result = await page.evaluate(async (password) => {
+    const refused = await vault.rebind(`${location.origin}/relay`, "not the password at all").catch((error) => error.code);
+    const { recoveryCode } = await vault.rebind(`${location.origin}/relay`, password);
+    const here = await vault.unlock({ password }).catch((error) => error.code);
+    vault.close();
+    const moved = await kf.openVault({ relay: `${location.origin}/relay`, worker: "dedicated" });
+    await moved.unlock({ recoveryCode });
+    const { url } = await moved.fetch("https://api.openai.com/v1/models");
+    return { refused, here, keys: (await moved.keys.list()).length, path: new URL(url).pathname };
+  }, PASSWORD);
+  assert.deepEqual(result, { refused: "wrong_password", here: "relay_changed", keys: 1, path: "/relay/providers/openai/v1/models" });
+});
+
 test("a backup goes to another profile", async (t) => {
   const page = await newPage(t);
   await openWithKey(page);
