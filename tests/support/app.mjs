@@ -34,6 +34,7 @@ export async function startApp(pages = {}) {
   const server = createServer(async (request, response) => {
     const path = (request.url ?? "/").split("?")[0] ?? "/";
     seen.push(path);
+    if (path === "/favicon.ico") return response.writeHead(204).end();
     const page = pages[path] ?? (path === "/" ? BLANK : undefined);
     if (typeof page === "function") return page(request, response);
     const type = TYPES[path.split(".").at(-1) ?? ""] ?? "text/html";

@@ -1,10 +1,19 @@
 import { AddKey } from "./parts/add-key.js";
+import { Audit } from "./parts/audit.js";
+import { Backup } from "./parts/backup.js";
 import { Create } from "./parts/create.js";
+import { EnvImporter } from "./parts/env-import.js";
 import { KeyCard } from "./parts/key-card.js";
 import { Keys } from "./parts/keys.js";
+import { LockBadge } from "./parts/lock-badge.js";
+import { ModelPicker } from "./parts/model-picker.js";
+import { PasskeyList } from "./parts/passkeys.js";
+import { Preferences } from "./parts/preferences.js";
 import { RecoveryCode } from "./parts/recovery-code.js";
+import { Reveal } from "./parts/reveal.js";
 import { Settings } from "./parts/settings.js";
 import { Unlock } from "./parts/unlock.js";
+import { UsageReport } from "./parts/usage.js";
 
 const ELEMENTS: { readonly [name: string]: CustomElementConstructor } = {
   "keyferry-settings": Settings,
@@ -13,7 +22,16 @@ const ELEMENTS: { readonly [name: string]: CustomElementConstructor } = {
   "keyferry-unlock": Unlock,
   "keyferry-keys": Keys,
   "keyferry-key-card": KeyCard,
+  "keyferry-reveal": Reveal,
   "keyferry-add-key": AddKey,
+  "keyferry-env-import": EnvImporter,
+  "keyferry-usage": UsageReport,
+  "keyferry-passkeys": PasskeyList,
+  "keyferry-backup": Backup,
+  "keyferry-audit": Audit,
+  "keyferry-preferences": Preferences,
+  "keyferry-lock-badge": LockBadge,
+  "keyferry-model-picker": ModelPicker,
 };
 
 /** Defines every element that is not defined yet. */

@@ -74,8 +74,12 @@ export class FrameUi implements VaultUi {
     const restyle = () => embedded.post({ t: "appearance", appearance: appearanceAt(host) });
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", restyle);
+    // Where apps switch language and theme.
+    const root = new MutationObserver(restyle);
+    root.observe(document.documentElement, { attributes: true, attributeFilter: ["lang", "dir", "class", "style", "data-theme"] });
     return () => {
       dark.removeEventListener("change", restyle);
+      root.disconnect();
       embedded.remove();
     };
   }

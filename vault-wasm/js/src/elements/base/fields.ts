@@ -14,8 +14,9 @@ export interface FieldOptions {
 
 /** Label, control, and one line below it: a hint, replaced by an error when there is one. */
 export function field(options: FieldOptions, control: (id: string, note: string, invalid: "true" | undefined) => unknown): TemplateResult {
-  const { name, label, hint, error } = options;
-  const id = `field-${name}`;
+  const { name, label, hint, error, testId } = options;
+  // Two forms of one part may have fields of one name.
+  const id = `field-${testId ?? name}`;
   const note = `${id}-note`;
   return html`<div class="field" part="field">
     <label for=${id}>${label}</label>

@@ -29,6 +29,7 @@ export abstract class Part extends LitElement {
   static override styles: CSSResultGroup = [styles];
   static override properties: PropertyDeclarations = {
     vault: { attribute: false },
+    bare: { attribute: false },
     busy: { state: true },
     problem: { state: true },
     errors: { state: true },
@@ -36,6 +37,8 @@ export abstract class Part extends LitElement {
   };
 
   declare vault: Vault | undefined;
+  /** Without card and title, inside something that has them. */
+  declare bare: boolean;
   protected declare busy: boolean;
   protected declare problem: Problem | null;
   /** By field. */
@@ -46,6 +49,7 @@ export abstract class Part extends LitElement {
 
   constructor() {
     super();
+    this.bare = false;
     this.busy = false;
     this.problem = null;
     this.errors = {};
@@ -90,6 +94,36 @@ export abstract class Part extends LitElement {
 
   protected get text(): Strings {
     return language.strings;
+  }
+
+  /** The part's frame: a card with a title, or nothing around `content` where there is one already. */
+  protected section(title: string, content: unknown): TemplateResult {
+    if (this.bare) return html`<div class="stack">${content}</div>`;
+    return html`<section class="card" part="card" aria-labelledby="title"><h2 id="title" tabindex="-1">${title}</h2>${content}</section>`;
+  }
+
+  /** Reads something of the open vault; a vault that locks meanwhile is no failure. */
+  protected async load<T>(read: (vault: Vault) => Promise<T>): Promise<T | undefined> {
+    const { vault } = this;
+    if (vault?.state !== "unlocked") return undefined;
+    try {
+      return await read(vault);
+    } catch (thrown) {
+      if (vault.state === "unlocked") this.problem = problemOf(thrown);
+      return undefined;
+    }
+  }
+
+  /** How people call a key's provider. */
+  protected providerName(id: string): string {
+    return this.vault?.providers().find((provider) => provider.id === id)?.name ?? id;
+  }
+
+  /** How people call a key. The vault's own names begin with the provider's and need not be told twice. */
+  protected keyName({ provider, name }: { provider: string; name: string }): string {
+    if (provider === "") return this.text.keys.damaged;
+    const called = this.providerName(provider);
+    return name === "" || name.startsWith(called) ? name || called : `${called}: ${name}`;
   }
 
   /** Says it to screen readers; parts show it where they put {@link live}. */

@@ -1,38 +1,33 @@
 import { html, nothing } from "lit";
 import { clear, field, secretField, secretOf, textField, valueOf } from "../base/fields.js";
+import { judgeKey, keyExample } from "../base/key-shapes.js";
 import { Part } from "../base/part.js";
-
-/** How keys of a provider begin. Shapes change without notice: this is shown, never enforced. */
-const EXAMPLES: { readonly [provider: string]: string } = {
-  openai: "sk-proj-…",
-  anthropic: "sk-ant-api03-…",
-  google: "AIza…",
-  openrouter: "sk-or-v1-…",
-  meta: "LLM|…",
-  groq: "gsk_…",
-  xai: "xai-…",
-  deepseek: "sk-…",
-};
 
 /** Adds one key. */
 export class AddKey extends Part {
-  static override properties = { provider: { attribute: false } };
+  static override properties = { provider: { attribute: false }, advice: { state: true } };
 
   /** Chosen in the list; set it to ask for a key of one provider. */
   declare provider: string | undefined;
+  /** What the typed key looks like; the key itself stays in its field. */
+  declare advice: ReturnType<typeof judgeKey> | null;
+
+  constructor() {
+    super();
+    this.advice = null;
+  }
 
   protected override render() {
     const text = this.text.add;
     const providers = this.vault?.providers() ?? [];
     const chosen = providers.find(({ id }) => id === this.provider) ?? providers[0];
-    const example = EXAMPLES[chosen?.id ?? ""];
     // Providers that an operator added have no page.
     const page = chosen?.keyPage.startsWith("https://")
       ? html`<a href=${chosen.keyPage} target="_blank" rel="noopener noreferrer">${text.get(chosen.name)}</a>`
       : nothing;
-    return html`<section class="card" part="card" aria-labelledby="add-title">
-      <h2 id="add-title">${text.title}</h2>
-      <form class="stack" novalidate aria-labelledby="add-title" @submit=${this.#submit}>
+    return this.section(
+      text.title,
+      html`<form class="stack" novalidate aria-label=${text.title} @submit=${this.#submit}>
         ${field(
           { name: "provider", label: text.provider, hint: page, error: this.errors["provider"] },
           (id, note) => html`<select id=${id} name="provider" aria-describedby=${note} data-testid="key-provider" @change=${this.#choose}>
@@ -42,21 +37,44 @@ export class AddKey extends Part {
         ${secretField({
           name: "key",
           label: text.key,
-          hint: example ? text.looks(example) : text.paste,
+          hint: this.#hint(chosen?.id ?? ""),
           autocomplete: "off",
           error: this.errors["key"],
           testId: "key-value",
+          input: this.#judge,
         })}
         ${textField({ name: "name", label: text.name, hint: text.nameHint, error: this.errors["name"], testId: "key-name" })}
         ${this.problems()}
         <div class="row"><button class="button primary" data-testid="key-submit" aria-disabled=${this.busy}>${text.submit}</button></div>
         ${this.live()}
       </form>
-    </section>`;
+      <details>
+        <summary>${text.env}</summary>
+        <keyferry-env-import exportparts="field,problem" .vault=${this.vault}></keyferry-env-import>
+      </details>`,
+    );
   }
 
+  #hint(provider: string): string {
+    const text = this.text.add;
+    const example = keyExample(provider);
+    if (this.advice === null) return example ? text.looks(example) : text.paste;
+    if (this.advice === "fits") return example ? text.fits(this.providerName(provider)) : text.paste;
+    if (this.advice === "unknown") return text.looksUnknown(this.providerName(provider));
+    return text.looksLike(this.providerName(this.advice.provider));
+  }
+
+  readonly #judge = ({ currentTarget }: InputEvent): void => {
+    const input = currentTarget as HTMLInputElement;
+    const { form, value } = input;
+    this.advice = form && value.trim() ? judgeKey(valueOf(form, "provider"), value) : null;
+  };
+
   readonly #choose = ({ currentTarget }: Event): void => {
-    this.provider = (currentTarget as HTMLSelectElement).value;
+    const { form, value } = currentTarget as HTMLSelectElement;
+    this.provider = value;
+    const key = form ? valueOf(form, "key") : "";
+    this.advice = key.trim() ? judgeKey(value, key) : null;
   };
 
   readonly #submit = (event: SubmitEvent): void => {
@@ -68,8 +86,12 @@ export class AddKey extends Part {
     const name = valueOf(form, "name").trim();
     void this.run(async () => {
       const added = await this.vault?.keys.add({ provider, key: secretOf(form, "key"), ...(name && { name }) });
+      // The provider stays chosen.
+      const chosen = this.provider;
       clear(form);
-      const called = this.vault?.providers().find(({ id }) => id === provider)?.name ?? provider;
+      this.provider = chosen;
+      this.advice = null;
+      const called = this.providerName(provider);
       this.say(added?.knownShape === false ? text.unusual(called) : text.added(called));
     }, ["provider", "key", "name"]);
   };

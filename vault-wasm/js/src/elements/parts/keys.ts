@@ -41,24 +41,19 @@ export class Keys extends Part {
 
   async #load(): Promise<void> {
     const round = ++this.#round;
-    const vault = this.vault;
-    if (!vault || vault.state !== "unlocked") return;
-    try {
-      const keys = await vault.keys.list();
-      // A slower, older answer must not overwrite a newer one.
-      if (round === this.#round) this.keys = keys;
-    } catch (thrown) {
-      if (vault.state === "unlocked") await this.run(() => Promise.reject(thrown));
-    }
+    const keys = await this.load((vault) => vault.keys.list());
+    // A slower, older answer must not overwrite a newer one.
+    if (keys && round === this.#round) this.keys = keys;
   }
 
   protected override render() {
     const text = this.text.keys;
-    return html`<section class="card" part="card" aria-labelledby="title">
-      <h2 id="title" tabindex="-1">${text.title}</h2>
+    return this.section(
+      text.title,
+      html`
       <p class="lead">${text.lead}</p>
       ${this.problems()}
-      <ul class="stack" data-testid="key-list" aria-labelledby="title" aria-busy=${this.keys === null}>
+      <ul class="stack" data-testid="key-list" aria-label=${text.title} aria-busy=${this.keys === null}>
         ${this.keys === null
           ? html`<li class="muted">${this.text.loading}</li>`
           : this.keys.length === 0
@@ -70,7 +65,7 @@ export class Keys extends Part {
                   <keyferry-key-card exportparts="card,field,problem" .vault=${this.vault} .info=${key}></keyferry-key-card>
                 </li>`,
               )}
-      </ul>
-    </section>`;
+      </ul>`,
+    );
   }
 }

@@ -4,7 +4,7 @@ import { ENOUGH_CHARACTERS, strength } from "../base/strength.js";
 import { language } from "../strings/index.js";
 import type { Problem } from "../base/part.js";
 
-/** A new password, typed twice, with a meter. `score` is the meter's value, kept by the part. */
+/** A new password, typed twice, with a meter for what is `typed`, which the part keeps. */
 export function newPassword(options: {
   field: Pick<FieldOptions, "name" | "label" | "testId"> & { hint: string };
   errors: { readonly [field: string]: Problem };
@@ -27,11 +27,11 @@ export function newPassword(options: {
       <span class="muted">${short ? text.short(words) : words}</span>
     </div>
     ${secretField({
-      name: "repeat",
+      name: repeatOf(field.name),
       label: text.repeat,
       hint: text.repeatHint,
       autocomplete: "new-password",
-      error: errors["repeat"],
+      error: errors[repeatOf(field.name)],
       testId: `${field.testId}-repeat`,
     })}`;
 }
@@ -41,5 +41,10 @@ export function judgeNewPassword(form: HTMLFormElement, name: string): { field: 
   const text = language.strings.create;
   const typed = valueOf(form, name);
   if (typed === "") return { field: name, words: text.empty };
-  return typed === valueOf(form, "repeat") ? null : { field: "repeat", words: text.mismatch };
+  const repeat = repeatOf(name);
+  return typed === valueOf(form, repeat) ? null : { field: repeat, words: text.mismatch };
+}
+
+function repeatOf(name: string): string {
+  return `${name}Repeat`;
 }

@@ -5,6 +5,10 @@ import { Part } from "../base/part.js";
 import { styles } from "../base/styles.js";
 import { language } from "../strings/index.js";
 
+/** Sections that wait to be opened. */
+const SECTIONS = ["usage", "passkeys", "backup", "audit", "preferences"] as const;
+type Section = (typeof SECTIONS)[number];
+
 /**
  * Everything a person does with their vault, in one element. In frame mode it
  * is a window into the vault's own origin; in page mode its parts are here.
@@ -30,6 +34,8 @@ export class Settings extends Part {
     view: {},
     provider: {},
     code: { state: true },
+    byCode: { state: true },
+    shown: { state: true },
     creating: { state: true },
     framed: { state: true },
   };
@@ -42,6 +48,10 @@ export class Settings extends Part {
   declare code: string | null;
   /** The vault is open before its recovery code has arrived here: nothing else may come in between. */
   declare creating: boolean;
+  /** The person came in with the recovery code. */
+  declare byCode: boolean;
+  /** Sections that were opened: only those are read and drawn. */
+  declare shown: ReadonlySet<Section>;
   declare framed: "no" | "loading" | "yes";
   #unmount: (() => void) | undefined;
 
@@ -49,6 +59,8 @@ export class Settings extends Part {
     super();
     this.code = null;
     this.creating = false;
+    this.byCode = false;
+    this.shown = new Set();
     this.framed = "no";
   }
 
@@ -63,6 +75,8 @@ export class Settings extends Part {
     super.willUpdate(changed);
     this.dir = language.direction;
     this.lang = language.tag;
+    if (this.vault?.state !== "unlocked" && this.shown.size > 0) this.shown = new Set();
+    if (this.vault?.state === "locked") this.byCode = false;
   }
 
   protected override updated(): void {
@@ -112,12 +126,47 @@ export class Settings extends Part {
       return html`<keyferry-create exportparts="card,field,problem" .vault=${vault} .create=${this.#create}></keyferry-create>`;
     }
     if (vault.state === "locked") {
-      return html`<keyferry-unlock exportparts="card,field,problem" .vault=${vault}></keyferry-unlock>`;
+      return html`<keyferry-unlock
+        exportparts="card,field,problem"
+        .vault=${vault}
+        @keyferry-by-code=${() => (this.byCode = true)}
+      ></keyferry-unlock>`;
     }
+    const section = SECTIONS.find((name) => name === this.view);
+    if (section) return this.#part(section, false);
     return html`<div class="all">
+      ${this.byCode ? html`<p class="notice" role="status">${this.text.unlock.afterCode}</p>` : nothing}
       <keyferry-keys exportparts="card,field,problem" .vault=${vault}></keyferry-keys>
       <keyferry-add-key exportparts="card,field,problem" .vault=${vault} .provider=${this.provider}></keyferry-add-key>
+      ${this.view === "keys" ? nothing : SECTIONS.map((name) => this.#section(name))}
     </div>`;
+  }
+
+  #section(name: Section) {
+    const open = ({ currentTarget }: Event) => {
+      if ((currentTarget as HTMLDetailsElement).open) this.shown = new Set([...this.shown, name]);
+    };
+    return html`<details class="card" part="card" @toggle=${open}>
+      <summary data-testid="section-${name}">${this.text[name].title}</summary>
+      ${this.shown.has(name) ? this.#part(name, true) : nothing}
+    </details>`;
+  }
+
+  #part(name: Section, bare: boolean) {
+    const { vault } = this;
+    const parts = "card,field,problem";
+    switch (name) {
+      case "usage":
+        return html`<keyferry-usage exportparts=${parts} .vault=${vault} .bare=${bare}></keyferry-usage>`;
+      case "passkeys":
+        return html`<keyferry-passkeys exportparts=${parts} .vault=${vault} .bare=${bare} .showCode=${this.showCode}></keyferry-passkeys>`;
+      case "backup":
+        return html`<keyferry-backup exportparts=${parts} .vault=${vault} .bare=${bare} .showCode=${this.showCode}></keyferry-backup>`;
+      case "audit":
+        return html`<keyferry-audit exportparts=${parts} .vault=${vault} .bare=${bare}></keyferry-audit>`;
+      case "preferences":
+        return html`<keyferry-preferences exportparts=${parts} .vault=${vault} .bare=${bare}></keyferry-preferences>`;
+    }
   }
 
   /** True while the person is in the middle of something that must not be cut short. */
@@ -134,6 +183,7 @@ export class Settings extends Part {
   /** Shows a new recovery code. */
   readonly showCode = (code: string): void => {
     this.code = code;
+    this.byCode = false;
   };
 
   readonly #create = async (password: Uint8Array): Promise<void> => {

@@ -84,6 +84,7 @@ export class Unlock extends Part {
       try {
         const secret = secretOf(form, field);
         await this.vault?.unlock(this.byCode ? { recoveryCode: secret } : { password: secret });
+        if (this.byCode) this.dispatchEvent(new Event("keyferry-by-code"));
         clear(form);
       } finally {
         clearTimeout(timer);

@@ -1,0 +1,187 @@
+// Every state of the vault's user interface, walked through as a person does: checked by axe each time and
+// photographed into target/screenshots, in light and dark, on a phone, at 200 % zoom, from right to left.
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { startApp } from "../support/app.mjs";
+import { violations } from "../support/axe.mjs";
+import { launch } from "../support/chromium.mjs";
+import { PASSWORD } from "../support/page.mjs";
+import { startRelay } from "../support/relay.mjs";
+import { CANARY } from "../support/stack.mjs";
+import { startStandin } from "../support/standin.mjs";
+
+const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
+
+/** @type {{name: string, lang: string, mode: "frame" | "page", context: import("playwright-core").BrowserContextOptions}[]} */
+const LOOKS = [
+  { name: "light", lang: "en", mode: "frame", context: { colorScheme: "light" } },
+  { name: "dark", lang: "de", mode: "frame", context: { colorScheme: "dark", reducedMotion: "reduce" } },
+  { name: "phone", lang: "en", mode: "frame", context: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true } },
+  { name: "zoom", lang: "en", mode: "page", context: { viewport: { width: 640, height: 360 }, deviceScaleFactor: 2, colorScheme: "dark" } },
+  { name: "rtl", lang: "ar", mode: "frame", context: { colorScheme: "light" } },
+];
+
+/** @type {import("../support/app.mjs").App} */
+let app;
+/** @type {import("../support/relay.mjs").Relay} */
+let relay;
+/** @type {Awaited<ReturnType<typeof startStandin>>} */
+let standin;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  await mkdir(FOLDER, { recursive: true });
+  standin = await startStandin({ keys: [CANARY.openai] });
+  app = await startApp({
+    "/": (request, response) => {
+      const asked = new URL(request.url ?? "/", "http://app").searchParams;
+      const lang = asked.get("lang");
+      response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html>
+<html lang="${lang}" dir="${lang === "ar" ? "rtl" : "ltr"}"><head><meta charset="utf-8"><title>app</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"></head>
+<body><main><h1>App</h1><div id="place"></div></main><script type="module">
+import { openVault } from "/keyferry/index.js";
+import "/keyferry/elements.js";
+const vault = await openVault({ relay: "${relay.origin}", mode: "${asked.get("mode")}" });
+globalThis.vault = vault;
+const settings = document.createElement("keyferry-settings");
+settings.vault = vault;
+const picker = document.createElement("keyferry-model-picker");
+Object.assign(picker, { vault, relay: "${relay.origin}", value: "openai/gpt-4o-mini" });
+const badge = document.createElement("keyferry-lock-badge");
+badge.vault = vault;
+document.querySelector("#place").append(badge, picker, settings);
+</script></body></html>`);
+    },
+  });
+  relay = await startRelay({
+    provider: standin.url,
+    server: `allowed_origins = ["${app.origin}"]`,
+    embedders: [app.origin],
+  });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await relay?.stop();
+  await app?.stop();
+  await standin?.stop();
+});
+
+for (const { name, lang, mode, context: options } of LOOKS) {
+  test(`every state, ${name}: no violation of axe, nothing wider than the page`, async (t) => {
+    const context = await browser.newContext({ ...options, acceptDownloads: true });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    /** @type {string[]} */
+    const wrong = [];
+    page.on("pageerror", ({ message }) => wrong.push(`page error: ${message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") wrong.push(`console: ${message.text()}`);
+    });
+    await page.goto(`${app.origin}/?lang=${lang}&mode=${mode}`);
+    const vault = mode === "frame" ? page.frameLocator("keyferry-settings iframe") : page.locator("keyferry-settings");
+    const at = (/** @type {string} */ id) => vault.getByTestId(id);
+    let shots = 0;
+    const state = async (/** @type {string} */ what) => {
+      shots += 1;
+      // The frame's height follows its content by a message.
+      await page.waitForTimeout(150);
+      // Only what is in the viewport of a frame of another process is drawn: all of it must be.
+      const size = page.viewportSize() ?? { width: 1280, height: 720 };
+      const height = await page.evaluate(() => document.documentElement.scrollHeight);
+      await page.setViewportSize({ ...size, height });
+      await page.waitForTimeout(100);
+      await page.screenshot({ path: `${FOLDER}${name}-${String(shots).padStart(2, "0")}-${what}.png` });
+      await page.setViewportSize(size);
+      for (const found of await violations(page)) wrong.push(`${what}: ${found}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (wide > 0) wrong.push(`${what}: ${wide} px wider than the page`);
+    };
+
+    await at("create-submit").waitFor();
+    await state("create");
+    await at("create-password").fill("short");
+    await at("create-password-repeat").fill("short");
+    await at("create-submit").click();
+    await at("error-message").first().waitFor();
+    await state("create-weak");
+    await at("create-password").fill(PASSWORD);
+    await at("create-password-repeat").fill(PASSWORD);
+    await at("create-submit").click();
+    await at("recovery-code").waitFor();
+    await state("recovery");
+    await at("recovery-saved").click();
+    await state("recovery-unconfirmed");
+    await at("recovery-confirm").check();
+    await at("recovery-saved").click();
+    await at("key-list").waitFor();
+    await state("keys-empty");
+
+    await at("key-submit").click();
+    await state("key-blank");
+    await at("key-provider").selectOption("openai");
+    await at("key-value").fill(CANARY.openai);
+    await at("key-submit").click();
+    await at("key-row").first().waitFor();
+    await page.evaluate(async (relay) => {
+      await vault.fetch(`${relay}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hi" }] }),
+      }).then((response) => response.text());
+    }, relay.origin);
+    await at("key-test").click();
+    await at("key-verdict").and(vault.locator("[data-verdict]")).waitFor();
+    await state("key-tested");
+    await at("key-manage").click();
+    await at("key-cap").fill("5");
+    await at("key-save").click();
+    await at("key-reveal").click();
+    await at("reveal-password").fill("wrong password here");
+    await at("reveal-submit").click();
+    await at("error-message").first().waitFor();
+    await state("key-manage-wrong-password");
+    await page.waitForTimeout(1_200); // a wrong password delays the next try
+    await at("reveal-password").fill(PASSWORD);
+    await at("reveal-submit").click();
+    assert.equal(await at("key-revealed").innerText(), CANARY.openai);
+    await state("key-revealed");
+    await at("key-conceal").click();
+    await at("key-manage").click();
+
+    for (const section of ["usage", "passkeys", "backup", "audit", "preferences"]) {
+      await at(`section-${section}`).click();
+      await page.waitForTimeout(300);
+      await state(section);
+      if (section === "backup") {
+        await at("backup-save").click();
+        await at("password-change").click();
+        await state("backup-open");
+      }
+      await at(`section-${section}`).click();
+    }
+
+    await at("key-remove").click();
+    await at("key-undo").waitFor();
+    await state("key-removed");
+    await at("key-undo").click();
+    await at("key-test").waitFor();
+
+    await page.evaluate(() => vault.lock());
+    await at("unlock-password").waitFor();
+    await state("locked");
+    await at("unlock-password").fill("not the password");
+    await at("unlock-submit").click();
+    await at("error-message").first().waitFor();
+    await state("locked-wrong-password");
+    await at("unlock-swap").click();
+    await state("unlock-by-code");
+    assert.deepEqual(wrong, []);
+  });
+}

@@ -1,0 +1,150 @@
+import { html } from "lit";
+import { clear, field, identity, secretField, secretOf, valueOf } from "../base/fields.js";
+import { Part } from "../base/part.js";
+import { saveFile } from "../base/save-file.js";
+import { judgeNewPassword, newPassword } from "./new-password.js";
+import { keepPasskeys, keeps } from "./passkeys.js";
+
+type Fields = readonly string[];
+
+/** Backups, the password, the recovery code: what keeps a vault from being lost. */
+export class Backup extends Part {
+  static override properties = { typed: { state: true }, hasPasskeys: { state: true }, showCode: { attribute: false } };
+
+  /** By field, for the meters only. */
+  declare typed: { readonly [field: string]: string };
+  declare hasPasskeys: boolean;
+  /** Shows a new recovery code. */
+  declare showCode: (code: string) => void;
+
+  constructor() {
+    super();
+    this.typed = {};
+    this.hasPasskeys = false;
+    this.showCode = () => undefined;
+  }
+
+  protected override changed(): void {
+    void this.load((vault) => vault.passkeys.list()).then((passkeys) => (this.hasPasskeys = (passkeys?.length ?? 0) > 0));
+  }
+
+  protected override render() {
+    const text = this.text.backup;
+    const persisted = this.vault?.getSnapshot().persisted;
+    return this.section(
+      text.title,
+      html`<p class=${persisted ? "muted" : "notice"}>${persisted ? text.persisted : text.notPersisted}</p>
+        ${this.problems()} ${this.live()}
+        <details>
+          <summary data-testid="backup-save">${text.save}</summary>
+          <form class="stack" novalidate @submit=${this.#save}>
+            <p class="muted">${text.saveHint}</p>
+            ${identity()}
+            ${this.#newPassword("filePassword", text.filePassword, "backup-password")}
+            <div class="row"><button class="button" data-testid="backup-submit" aria-disabled=${this.busy}>${text.download}</button></div>
+          </form>
+        </details>
+        <details>
+          <summary data-testid="backup-restore">${text.restore}</summary>
+          <form class="stack" novalidate @submit=${this.#restore}>
+            <p class="muted">${text.restoreHint}</p>
+            ${field(
+              { name: "file", label: text.choose, error: this.errors["file"] },
+              (id, note) => html`<input id=${id} name="file" type="file" accept=".keyferry" aria-describedby=${note} data-testid="restore-file" />`,
+            )}
+            ${this.#password("restorePassword", text.filePassword, "restore-password")}
+            <div class="row"><button class="button" data-testid="restore-submit" aria-disabled=${this.busy}>${text.restoreSubmit}</button></div>
+          </form>
+        </details>
+        <details>
+          <summary data-testid="password-change">${text.change}</summary>
+          <form class="stack" novalidate @submit=${this.#change}>
+            <p class="muted">${text.changeHint}</p>
+            ${identity()}
+            ${this.#password("old", this.text.password, "password-old")}
+            ${this.#newPassword("next", text.next, "password-next")}
+            ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
+            <div class="row"><button class="button" data-testid="password-submit" aria-disabled=${this.busy}>${text.changeSubmit}</button></div>
+          </form>
+        </details>
+        <details>
+          <summary data-testid="recovery-renew">${text.renew}</summary>
+          <form class="stack" novalidate @submit=${this.#renew}>
+            <p class="muted">${text.renewHint}</p>
+            ${identity()}
+            ${this.#password("renewPassword", this.text.password, "renew-password")}
+            ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
+            <div class="row"><button class="button" data-testid="renew-submit" aria-disabled=${this.busy}>${text.renewSubmit}</button></div>
+          </form>
+        </details>`,
+    );
+  }
+
+  #password(name: string, label: string, testId: string) {
+    const hint = name === "restorePassword" ? "" : this.text.passwordHint;
+    return secretField({ name, label, hint, autocomplete: "current-password", error: this.errors[name], testId });
+  }
+
+  #newPassword(name: string, label: string, testId: string) {
+    return newPassword({
+      field: { name, label, hint: this.text.create.hint, testId },
+      errors: this.errors,
+      typed: this.typed[name] ?? "",
+      onInput: (typed) => (this.typed = { ...this.typed, [name]: typed }),
+    });
+  }
+
+  /** Runs a form's task; what the vault calls `password` is called `field` here. */
+  #submit(event: SubmitEvent, passwords: Fields, work: (form: HTMLFormElement) => Promise<void>): void {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const [first = "", next] = passwords;
+    if (valueOf(form, first) === "") return this.missing(first, this.text.passwordMissing);
+    const wrong = next || first === "filePassword" ? judgeNewPassword(form, next ?? first) : null;
+    if (wrong) return this.missing(wrong.field, wrong.words);
+    void this.run(async () => {
+      try {
+        await work(form);
+      } catch (thrown) {
+        const { code } = (thrown ?? {}) as { code?: string };
+        const field = code === "weak_password" ? (next ?? first) : code === "wrong_password" ? first : undefined;
+        throw field ? Object.assign(new Error(), { code, field }) : thrown;
+      }
+      clear(form);
+      this.typed = {};
+    }, passwords);
+  }
+
+  readonly #save = (event: SubmitEvent): void =>
+    this.#submit(event, ["filePassword"], async (form) => {
+      const file = await this.vault?.export(secretOf(form, "filePassword"));
+      if (!file) return;
+      saveFile(this.text.backup.file, file, file.type);
+      this.say(this.text.backup.downloaded);
+    });
+
+  readonly #restore = (event: SubmitEvent): void => {
+    const { elements } = event.currentTarget as HTMLFormElement;
+    const file = (elements.namedItem("file") as HTMLInputElement).files?.[0];
+    if (!file) {
+      event.preventDefault();
+      return this.missing("file", this.text.backup.noFile);
+    }
+    this.#submit(event, ["restorePassword"], async (form) => {
+      const done = await this.vault?.import(file, secretOf(form, "restorePassword"));
+      if (done) this.say(this.text.backup.restored(done.added, done.known));
+    });
+  };
+
+  readonly #change = (event: SubmitEvent): void =>
+    this.#submit(event, ["old", "next"], async (form) => {
+      const changed = await this.vault?.changePassword(secretOf(form, "old"), secretOf(form, "next"), { passkeys: keeps(form) });
+      if (changed) this.showCode(changed.recoveryCode);
+    });
+
+  readonly #renew = (event: SubmitEvent): void =>
+    this.#submit(event, ["renewPassword"], async (form) => {
+      const renewed = await this.vault?.recovery.renew(secretOf(form, "renewPassword"), { passkeys: keeps(form) });
+      if (renewed) this.showCode(renewed.recoveryCode);
+    });
+}
