@@ -30,7 +30,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Keygen(kid) => writeln!(out, "{}", keyferry_relay::keygen(kid.as_deref())?)?,
         Command::KeygenIdentity => {
             let identity = keyferry_relay::keygen_identity()?;
-            writeln!(std::io::stderr(), "public key, for openVault({{ relayKey }}):\n{}", identity.public)?;
+            writeln!(
+                std::io::stderr(),
+                "public key, for openVault({{ relayKey }}):\n{}",
+                identity.public
+            )?;
             writeln!(out, "{}", identity.seed)?;
         }
         Command::CheckConfig(path) => {

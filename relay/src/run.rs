@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::reload::reload;
 use crate::routes;
 use crate::server::Server;
+use crate::state::{Bound, Live, Relay, StartError};
 use crate::tls::{CertificateError, Certificates};
 use crate::upstream::Upstream;
-use crate::metrics::Metrics;
-use crate::state::{Bound, Live, Relay, StartError};
 
 /// Why the relay stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,10 @@ pub async fn serve(
         (Some(chain), Some(key)) => Some(Certificates::load(chain, key)?),
         _ => None,
     };
-    let tls = certificates.as_ref().map(|certificates| certificates.server_config()).transpose()?;
+    let tls = certificates
+        .as_ref()
+        .map(|certificates| certificates.server_config())
+        .transpose()?;
     let server = Server::new(&config);
     let relay = Relay::new(config, bound)?;
     let server = Arc::new(server.counted_by(Arc::clone(relay.metrics())));
@@ -140,7 +143,10 @@ pub fn check(config: Config) -> Result<(), ServeError> {
         Certificates::load(chain, key)?;
     }
     let upstream = Upstream::new(&config).map_err(StartError::from)?;
-    let bound = Bound { page: config.server.listen, vault: config.vault.listen };
+    let bound = Bound {
+        page: config.server.listen,
+        vault: config.vault.listen,
+    };
     Live::new(config, bound, &upstream, &Arc::new(Metrics::new()), None)
         .map_err(StartError::from)?;
     Ok(())

@@ -24,7 +24,10 @@ use process_support::{Process, SERVER, run};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::{CANARY, ChannelBody, StandIn, providers_at};
+use support::{
+    CANARY, ChannelBody, StandIn, closes_within_a_second, providers_at, raw_provider, read_head,
+};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -252,4 +255,84 @@ async fn a_stream_over_http2_outlives_the_order_to_stop() {
         "{}",
         process.log()
     );
+}
+
+/// A provider that reports whether its connection was closed within a second of having been asked
+/// (or of having sent the beginning of a stream).
+async fn watched_provider(
+    streams: bool,
+) -> (
+    std::net::SocketAddr,
+    tokio::sync::mpsc::UnboundedReceiver<bool>,
+) {
+    let (told, tell) = tokio::sync::mpsc::unbounded_channel();
+    let address = raw_provider(move |mut stream| {
+        let told = told.clone();
+        async move {
+            read_head(&mut stream).await;
+            if streams {
+                let _ = stream.write_all(STREAM_BEGINS).await;
+            }
+            let _ = told.send(closes_within_a_second(&mut stream).await);
+        }
+    })
+    .await;
+    (address, tell)
+}
+
+const STREAM_BEGINS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_cancels_the_provider_over_tls_too() {
+    for (alpn, streams) in [
+        (&b"http/1.1"[..], false),
+        (b"http/1.1", true),
+        (b"h2", false),
+        (b"h2", true),
+    ] {
+        let (address, mut tell) = watched_provider(streams).await;
+        let folder = tempfile::tempdir().unwrap();
+        let certified = certificate();
+        write(folder.path(), &certified);
+        let text = providers_at(address, &format!("{SERVER}{TLS}"));
+        let process = Process::start_in(folder, &text).await;
+        let stream = connect(&process, certified.cert.der(), &[alpn])
+            .await
+            .unwrap();
+        let mut request = request(&process);
+        let case = format!("{} streams: {streams}", String::from_utf8_lossy(alpn));
+        if alpn == b"h2" {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            // Only the stream is given up; the connection goes on.
+            let waiting = tokio::time::timeout(Duration::from_millis(200), async {
+                let mut body = sender.send_request(request).await.unwrap().into_body();
+                while body.frame().await.is_some() {}
+            });
+            assert!(waiting.await.is_err(), "{case}");
+            assert_eq!(tell.recv().await, Some(true), "{case}");
+            drop(sender);
+        } else {
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            let connection = tokio::spawn(connection);
+            let authority = request.uri().authority().unwrap().to_string();
+            request
+                .headers_mut()
+                .insert("host", authority.parse().unwrap());
+            *request.uri_mut() = request.uri().path().parse().unwrap();
+            let waiting = tokio::time::timeout(Duration::from_millis(200), async {
+                let mut body = sender.send_request(request).await.unwrap().into_body();
+                while body.frame().await.is_some() {}
+            });
+            assert!(waiting.await.is_err(), "{case}");
+            connection.abort();
+            assert_eq!(tell.recv().await, Some(true), "{case}");
+        }
+    }
 }
