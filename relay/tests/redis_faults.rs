@@ -1,5 +1,12 @@
 //! Redis frozen, killed, restarted, full, failed over: every operation ends in time, nothing is
 //! half-written, and all comes back by itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod redis_support;
 mod store_suite;

@@ -1,4 +1,11 @@
 //! Relays that share one Redis, and what clients notice when it goes away.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod process_support;
 mod redis_support;

@@ -1,4 +1,11 @@
 //! The Redis store does what every store must do, on one server and on a cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod redis_support;
 mod store_suite;

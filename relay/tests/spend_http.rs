@@ -1,4 +1,11 @@
 //! Money and use as clients meet them: caps, what an answer cost, what a broken one is charged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

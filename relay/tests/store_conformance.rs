@@ -1,4 +1,11 @@
 //! The in-process store does what every store must do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod store_suite;
 

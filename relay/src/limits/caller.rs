@@ -29,8 +29,8 @@ pub struct Caller {
     pub(super) id: CallerId,
     /// A key that may never have worked: counted for good only after its first success.
     pub(super) provisional: bool,
-    /// Counts the failures of keys that never worked.
-    pub(super) failures: CallerId,
+    /// Where it calls from: failures of keys that never worked count there.
+    pub(super) address: IpAddr,
     pub(super) plan: Option<Arc<str>>,
 }
 
@@ -41,7 +41,8 @@ impl Caller {
         Self {
             id,
             provisional: false,
-            failures: id,
+            // A lease is made with a key that has worked: nothing is counted here.
+            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             plan,
         }
     }
@@ -114,7 +115,6 @@ impl Pseudonyms {
     /// nobody checks can be made up without end.
     #[must_use]
     pub fn caller(&self, who: &Who<'_>, payer: Payer) -> Caller {
-        let failures = self.address(who.address);
         let (id, provisional) = match (who.subject, who.key, payer) {
             (Some(subject), ..) => (self.name(b"subj", subject.as_bytes()), false),
             (None, Some(key), Payer::User) => (self.key(key), true),
@@ -123,7 +123,7 @@ impl Pseudonyms {
         Caller {
             id,
             provisional,
-            failures,
+            address: who.address,
             plan: who.plan.map(Arc::from),
         }
     }

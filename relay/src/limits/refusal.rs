@@ -23,6 +23,8 @@ pub enum LimitName {
     Failures,
     /// Key tests of a caller.
     KeyTests,
+    /// Calls of a caller that run at a time.
+    Concurrent,
 }
 
 impl LimitName {
@@ -36,6 +38,7 @@ impl LimitName {
             Self::Lease => "lease_budget",
             Self::Failures => "failures_per_hour",
             Self::KeyTests => "key_tests_per_minute",
+            Self::Concurrent => "concurrent_requests",
         }
     }
 }
@@ -113,6 +116,7 @@ impl From<Denied> for ApiError {
                     LimitName::Tokens => "the tokens of this hour are used up",
                     LimitName::Failures => "too many failed attempts from this address",
                     LimitName::KeyTests => "too many key tests",
+                    LimitName::Concurrent => "too many calls at the same time",
                     _ => "the requests of this hour are used up",
                 };
                 let error = Self::new(ErrorCode::RateLimited, detail)

@@ -1,65 +1,43 @@
 //! Admission against the store, and the work that goes on beside requests.
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use keyferry_protocol::Payer;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::backlog::{Backlog, may_repeat};
+use super::ask::{Ask, reservation_id, withdrawal};
+use super::backlog::Backlog;
 use super::caller::{Caller, Pseudonyms, Who};
 use super::heartbeat::Heartbeats;
 use super::known::Known;
 use super::policy::Policy;
 use super::refusal::{Denied, LimitName};
 use super::settings::StoreSettings;
+use super::slots::{Slot, Slots};
 use super::ticket::{Open, Ticket};
 use crate::config::ConfigError;
 use crate::metrics::Metrics;
+use crate::store::clock::day_of;
 use crate::store::{
     Account, Admission, Admitted, AnyStore, CallerId, CallerState, Decision, Health, Held,
-    LeaseBudget, LocalStore, Outcome, Rate, RedisSettings, RedisStore, ReservationId, Reserve, Row,
-    Settlement, Store, StoreError, Time,
+    LocalStore, Outcome, Rate, RedisSettings, RedisStore, Reserve, Store, StoreError, Time,
 };
-
-/// Between two rounds of the work beside requests.
-const ROUND: Duration = Duration::from_millis(500);
-
-/// Between two sweeps of what is kept in the process.
-const SWEEP: Duration = Duration::from_secs(5);
-
-/// A call that asks to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// Who makes it.
-    pub caller: &'a Caller,
-    /// Where it goes: a provider id of the catalogue.
-    pub provider: &'a str,
-    /// Whose key it uses.
-    pub payer: Payer,
-    /// The model it names, or nothing.
-    pub model: &'a str,
-    /// Micro-dollars it may cost at most, as far as that can be told; `None` when that is unknown.
-    pub estimate: Option<u64>,
-    /// The budget of the lease it was made with.
-    pub lease: Option<LeaseBudget>,
-}
 
 /// The limits of this instance, and the state they are kept in.
 pub struct Limits {
-    store: AnyStore,
-    pseudonyms: Pseudonyms,
-    known: Known,
-    heartbeats: Heartbeats,
-    backlog: Backlog,
-    metrics: Arc<Metrics>,
+    pub(super) store: AnyStore,
+    pub(super) pseudonyms: Pseudonyms,
+    pub(super) known: Known,
+    slots: Slots,
+    pub(super) heartbeats: Heartbeats,
+    pub(super) backlog: Backlog,
+    pub(super) metrics: Arc<Metrics>,
     /// Settlements on their way.
-    running: TaskTracker,
-    handle: Option<Handle>,
+    pub(super) running: TaskTracker,
+    pub(super) handle: Option<Handle>,
 }
 
 impl std::fmt::Debug for Limits {
@@ -120,6 +98,7 @@ impl Limits {
             store,
             pseudonyms: Pseudonyms::new(secret),
             known: Known::default(),
+            slots: Slots::default(),
             heartbeats: Heartbeats::default(),
             backlog: Backlog::default(),
             metrics,
@@ -127,7 +106,7 @@ impl Limits {
             handle: Handle::try_current().ok(),
         });
         if let Some(handle) = &limits.handle {
-            handle.spawn(rounds(Arc::downgrade(&limits)));
+            handle.spawn(super::delivery::rounds(Arc::downgrade(&limits)));
         }
         limits
     }
@@ -158,6 +137,23 @@ impl Limits {
             Ok(state) => Ok(state),
             Err(_) => self.store.own().state(caller).await,
         }
+    }
+
+    /// Lets one more call of the caller run.
+    ///
+    /// # Errors
+    /// When as many as the policy allows run already on this instance.
+    pub fn enter(&self, policy: &Policy, caller: CallerId) -> Result<Slot, Denied> {
+        self.slots.enter(caller, policy.concurrent).ok_or_else(|| {
+            let limit = LimitName::Concurrent;
+            self.metrics.limit_hit(limit.as_str());
+            // One of them ends at some time; a second is a guess that spares the relay a storm.
+            Denied::Rate {
+                limit,
+                retry_after: Duration::from_secs(1),
+                standing: None,
+            }
+        })
     }
 
     /// The caller behind a request.
@@ -230,11 +226,13 @@ impl Limits {
         };
         let failure_rate = Rate::per_hour(policy.failures);
         let stranger = caller.provisional && !self.known.contains(caller.id);
+        let day = day_of(self.store.now());
         let (decision, blocked) = if stranger {
             // Both leave in one flush and come back in one.
             let (decision, blocked) = futures_util::join!(
                 self.store.admit(&admission),
-                self.store.peek(caller.failures, failure_rate)
+                self.store
+                    .peek(self.pseudonyms.address(caller.address), failure_rate)
             );
             (decision, blocked.ok().and_then(Result::err))
         } else {
@@ -242,7 +240,7 @@ impl Limits {
         };
         let (decision, alone) = match decision {
             Ok(decision) => (decision, false),
-            Err(error) => (self.without_store(&admission, error).await?, true),
+            Err(error) => (self.without_store(&admission, day, error).await?, true),
         };
         let admitted = match decision {
             Decision::Admitted(admitted) => admitted,
@@ -269,13 +267,14 @@ impl Limits {
     async fn without_store(
         &self,
         admission: &Admission,
+        day: u32,
         error: StoreError,
     ) -> Result<Decision, Denied> {
         match &admission.reserve {
             Some(reserve) => {
                 if error.outcome == Outcome::Unknown {
                     // It may have been set aside, or may yet be; nobody will use it.
-                    self.backlog.push(withdrawal(admission, reserve));
+                    self.backlog.push(withdrawal(admission, day, reserve));
                 }
                 Err(Denied::Store)
             }
@@ -321,7 +320,7 @@ impl Limits {
             tokens: admission.tokens,
             held,
             model: ask.model.into(),
-            failures: caller.failures,
+            address: caller.address,
             failure_rate,
             alone,
         })
@@ -377,118 +376,4 @@ impl Limits {
             }
         }
     }
-
-    pub(super) fn remember(&self, caller: CallerId) {
-        self.known.insert(caller);
-    }
-
-    /// Counts one failure; nobody waits for it.
-    pub(super) fn count_failure(self: &Arc<Self>, bucket: CallerId, rate: Rate) {
-        if let AnyStore::Local(store) = &self.store {
-            let _ = store.take(bucket, rate).now_or_never();
-            return;
-        }
-        let limits = Arc::clone(self);
-        self.spawn(async move {
-            let _ = limits.store.take(bucket, rate).await;
-        });
-    }
-
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let Some(handle) = &self.handle {
-            self.running.spawn_on(work, handle);
-        }
-    }
-
-    /// Delivers a settlement, now or later.
-    pub(super) fn conclude(self: &Arc<Self>, settlement: Settlement, alone: bool) {
-        if let Some(held) = settlement.held {
-            self.heartbeats.remove(held.id);
-        }
-        if let AnyStore::Local(store) = &self.store {
-            // Never waits: one poll completes it.
-            let _ = store.settle(&settlement).now_or_never();
-            return;
-        }
-        if alone {
-            let _ = self.store.own().settle(&settlement).now_or_never();
-            if !settlement.forget {
-                self.backlog.push(settlement);
-            }
-            return;
-        }
-        let limits = Arc::clone(self);
-        self.spawn(async move {
-            if let Err(error) = limits.store.settle(&settlement).await
-                && may_repeat(&settlement, error)
-            {
-                limits.backlog.push(settlement);
-            }
-        });
-    }
-
-    /// Waits until every settlement has been delivered or has failed. For shutdown, after the last
-    /// request: each takes a few hundred milliseconds at most.
-    pub async fn drained(&self) {
-        self.running.close();
-        self.running.wait().await;
-        if self.store.health() == Health::Up {
-            self.backlog.deliver(&self.store).await;
-        }
-        if self.backlog.len() > 0 {
-            tracing::warn!(count = self.backlog.len(), "settlements were not delivered");
-        }
-    }
-}
-
-/// Heartbeats, sweeping, the backlog and the gauge, until the limits are gone.
-async fn rounds(limits: Weak<Limits>) {
-    let mut every = tokio::time::interval(ROUND);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut beat, mut swept) = (tokio::time::Instant::now(), tokio::time::Instant::now());
-    loop {
-        every.tick().await;
-        let Some(limits) = limits.upgrade() else {
-            return;
-        };
-        let degraded = limits.is_degraded();
-        limits.metrics.store_degraded(degraded);
-        if swept.elapsed() >= SWEEP {
-            swept = tokio::time::Instant::now();
-            limits.store.own().sweep();
-        }
-        if degraded {
-            continue;
-        }
-        if beat.elapsed() >= limits.store.reservation_ttl() / 3 {
-            let held = limits.heartbeats.all();
-            if held.is_empty() || limits.store.extend(&held).await.is_ok() {
-                beat = tokio::time::Instant::now();
-            }
-        }
-        limits.backlog.deliver(&limits.store).await;
-    }
-}
-
-fn withdrawal(admission: &Admission, reserve: &Reserve) -> Settlement {
-    Settlement {
-        account: admission.account.clone(),
-        day: crate::store::clock::day_of(crate::store::Clock::now(&crate::store::SystemClock)),
-        proven: false,
-        forget: admission.provisional,
-        tokens: None,
-        held: Some(Held {
-            id: reserve.id,
-            estimate: reserve.estimate,
-            lease: reserve.lease,
-        }),
-        model: reserve.model.clone(),
-        row: Row::default(),
-    }
-}
-
-fn reservation_id() -> Option<ReservationId> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(ReservationId::new(bytes))
 }

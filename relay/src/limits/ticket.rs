@@ -1,5 +1,6 @@
 //! An admitted call, from its admission to its settlement.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use keyferry_protocol::Payer;
@@ -23,8 +24,8 @@ pub(super) struct Open {
     pub(super) tokens: Option<Rate>,
     pub(super) held: Option<Held>,
     pub(super) model: Box<str>,
-    /// Counts the failures of the address it came from.
-    pub(super) failures: crate::store::CallerId,
+    /// Where it came from.
+    pub(super) address: IpAddr,
     pub(super) failure_rate: Rate,
     /// Admitted by this instance alone, because shared state was away.
     pub(super) alone: bool,
@@ -117,7 +118,7 @@ impl Open {
         } = self;
         let stranger = provisional && !known;
         if stranger && conclusion.suspicious {
-            limits.count_failure(self.failures, self.failure_rate);
+            limits.count_failure(self.address, self.failure_rate);
         }
         // Nothing is kept of a key that has not worked, except money it may have spent.
         let forget = stranger && !conclusion.proven && conclusion.row.cost == 0;

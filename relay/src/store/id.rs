@@ -40,3 +40,11 @@ ids! {
     /// One lease; random, the public half of its handle.
     LeaseId;
 }
+
+impl CallerId {
+    /// One byte of it, to spread by.
+    pub(crate) fn first_byte(self) -> usize {
+        let [first, ..] = self.0;
+        usize::from(first)
+    }
+}

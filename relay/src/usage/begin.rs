@@ -92,16 +92,19 @@ impl Metering<'_> {
             estimate: quote.estimate(),
             lease: None,
         };
+        let denied = |denied| ApiError::from(denied).provider(&costing.provider.id);
+        let slot = self.relay.limits().enter(&live.policy, caller.id()).map_err(denied)?;
         let ticket = self
             .relay
             .limits()
             .admit(&live.policy, &ask)
             .await
-            .map_err(|denied| ApiError::from(denied).provider(&costing.provider.id))?;
+            .map_err(denied)?;
         // A list that anyone may read proves no key.
         let proves = costing.method != Method::GET || costing.path == &*costing.provider.check.path;
         Ok(Meter::new(
             ticket,
+            slot,
             quote,
             proves,
             Arc::clone(self.relay.metrics()),

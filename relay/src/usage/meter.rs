@@ -8,7 +8,7 @@ use keyferry_protocol::usage::{Framing, text_tokens};
 use keyferry_protocol::{Usage, UsageReader};
 
 use super::quote::Quote;
-use crate::limits::{Conclusion, Ticket};
+use crate::limits::{Conclusion, Slot, Ticket};
 use crate::metrics::{Direction, Metrics};
 use crate::store::Row;
 
@@ -16,6 +16,8 @@ use crate::store::Row;
 /// whole when [`Meter::finish`] was reached, else as interrupted, at an estimate.
 pub struct Meter {
     ticket: Option<Ticket>,
+    /// Given back with the meter, when the answer has ended.
+    _slot: Slot,
     metrics: Arc<Metrics>,
     quote: Quote,
     /// A success proves the key. Lists that a provider shows to anyone do not.
@@ -31,9 +33,16 @@ pub struct Meter {
 impl Meter {
     /// For the call that `ticket` admits.
     #[must_use]
-    pub fn new(ticket: Ticket, quote: Quote, proves: bool, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        ticket: Ticket,
+        slot: Slot,
+        quote: Quote,
+        proves: bool,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             ticket: Some(ticket),
+            _slot: slot,
             metrics,
             quote,
             proves,

@@ -1,4 +1,5 @@
-//! The connection to Redis: the one file that names the redis crate.
+//! The connection to Redis. Beside `target.rs`, which makes it, this is the one file that names the
+//! redis crate.
 //!
 //! A request never waits for a connection: when there is none, or its part of the cluster has just
 //! failed, it gets its answer at once. Connecting, and finding out that Redis is back, is the work
@@ -10,36 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::super::{Health, OPERATION_TIMEOUT, StoreError};
 use super::keys;
+use super::target::{CONNECT_TIMEOUT, Connection, Target};
 pub(super) use redis::{Cmd, FromRedisValue, Pipeline, cmd, pipe};
 
-/// Time for a new connection, TLS and authentication included. Nobody waits for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks at a connection nobody uses, and between two attempts to connect.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a part of a cluster that failed is left alone.
 const ZONE_PAUSE: Duration = Duration::from_millis(500);
 /// A cluster with failing parts is looked up anew after this long.
 const CLUSTER_REBUILD: Duration = Duration::from_secs(5);
-/// Commands that may wait for the socket; each is answered or times out by itself.
-const PIPELINE_BUFFER: usize = 4_096;
 const ZONES: usize = 64;
-
-/// Where Redis is.
-#[derive(Clone)]
-pub(super) enum Target {
-    Single(Client),
-    Cluster(Box<ClusterClient>),
-}
 
 /// A failure as the store's operations see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +36,6 @@ pub(super) enum Fault {
     NoScript,
     /// Everything else.
     Store(StoreError),
-}
-
-#[derive(Clone)]
-enum Connection {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
 }
 
 /// See the module.
@@ -383,48 +365,6 @@ fn probe_key(key: &str) -> String {
     {
         Some((tag, _)) => format!("keyferry:{{{tag}}}:probe"),
         None => format!("keyferry:{{{key}}}:probe"),
-    }
-}
-
-impl Target {
-    /// `urls` are `redis://` or `rediss://`, one for a single server, any number for a cluster.
-    ///
-    /// # Errors
-    /// A URL that cannot be read. The error names no part of it: it may hold a password.
-    pub(super) fn new(urls: &[&str], cluster: bool) -> Result<Self, &'static str> {
-        let invalid = |_: RedisError| "not a Redis URL; expected redis://[user:password@]host:port";
-        if cluster {
-            let client = ClusterClient::builder(urls.iter().copied())
-                .connection_timeout(CONNECT_TIMEOUT)
-                .response_timeout(OPERATION_TIMEOUT)
-                // Redirections count as retries too; the time is bounded above all of them.
-                .retries(3)
-                .min_retry_wait(5)
-                .max_retry_wait(50)
-                .overall_response_timeout(None)
-                .build()
-                .map_err(invalid)?;
-            Ok(Self::Cluster(Box::new(client)))
-        } else {
-            match urls {
-                [url] => Client::open(*url).map(Self::Single).map_err(invalid),
-                _ => Err("one URL, or `cluster = true` for several"),
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<Connection, RedisError> {
-        match self {
-            Self::Single(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                    .set_response_timeout(Some(OPERATION_TIMEOUT))
-                    .set_pipeline_buffer_size(PIPELINE_BUFFER);
-                let connection = client.get_multiplexed_async_connection_with_config(&config);
-                connection.await.map(Connection::Single)
-            }
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
-        }
     }
 }
 

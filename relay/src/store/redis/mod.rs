@@ -3,30 +3,23 @@
 mod keys;
 mod link;
 mod script;
+mod target;
+mod text;
 
 use std::time::Duration;
 
-use keyferry_protocol::Payer;
-
-use self::link::{Fault, Link, Target, cmd, pipe};
+use self::link::{Fault, Link, cmd, pipe};
 use self::script::Scripts;
+pub use self::target::RedisSettings;
+use self::target::Target;
+use self::text::{pack, parse_row, parse_state};
 use super::clock::{Clock, SystemClock, day_of, micros, until_midnight};
-use super::usage::{COLUMNS, MAX_ROWS, RETENTION_DAYS, Row};
+use super::usage::{MAX_ROWS, RETENTION_DAYS, Row};
 use super::{
     Admission, Admitted, CallerId, CallerState, Decision, Health, LeaseAction, LeaseFound, LeaseId,
-    MAX_LEASE_TTL, Micros, PROVISIONAL_TTL, Proof, RESERVATION_TTL, Rate, RateKind, RateState,
-    Refusal, ReservationId, STATE_TTL, Settled, Settlement, SpendState, Standing, Store,
-    StoreError, Use,
+    MAX_LEASE_TTL, Micros, PROVISIONAL_TTL, Proof, RESERVATION_TTL, Rate, RateKind, Refusal,
+    ReservationId, STATE_TTL, Settled, Settlement, Standing, Store, StoreError, Use,
 };
-
-/// How to reach Redis.
-#[derive(Clone, Copy, Debug)]
-pub struct RedisSettings<'a> {
-    /// One URL; for a cluster any number of its nodes. They may hold a password.
-    pub urls: &'a [&'a str],
-    /// Redis runs in cluster mode.
-    pub cluster: bool,
-}
 
 /// Whose time limits are counted in.
 pub enum Time {
@@ -401,88 +394,4 @@ fn count(n: usize) -> u64 {
 
 fn usage_ttl() -> Duration {
     super::clock::DAY * RETENTION_DAYS
-}
-
-/// A row as text: its sums, separated by blanks.
-fn pack(row: Row) -> String {
-    let mut text = String::with_capacity(4 * COLUMNS);
-    for (at, sum) in row.to_array().into_iter().enumerate() {
-        if at > 0 {
-            text.push(' ');
-        }
-        text.push_str(&sum.to_string());
-    }
-    text
-}
-
-fn unpack(text: &str) -> Option<Row> {
-    let mut sums = [0; COLUMNS];
-    let mut parts = text.split(' ');
-    for sum in &mut sums {
-        // A row written before a column was added is shorter.
-        *sum = parts.next().map_or(Some(0), |part| part.parse().ok())?;
-    }
-    Some(Row::from_array(sums))
-}
-
-fn parse_row(day: u32, field: &str, sums: &str) -> Option<Use> {
-    let (payer, provider, model) = keys::parse_field(field)?;
-    Some(Use {
-        day,
-        provider: provider.into(),
-        payer,
-        model: model.into(),
-        row: unpack(sums)?,
-    })
-}
-
-fn parse_state(now: Micros, fields: &[(String, String)]) -> CallerState {
-    let mut state = CallerState {
-        now,
-        ..CallerState::default()
-    };
-    for (field, value) in fields {
-        let Some((kind, rest)) = field.split_once(':') else {
-            continue;
-        };
-        let Some((payer, provider, _)) = keys::parse_field(rest) else {
-            continue;
-        };
-        match kind {
-            "q" => push_rate(&mut state, RateKind::Requests, payer, provider, value),
-            "t" => push_rate(&mut state, RateKind::Tokens, payer, provider, value),
-            "c" => push_spend(&mut state, payer, provider, value),
-            _ => {}
-        }
-    }
-    state
-}
-
-fn push_rate(state: &mut CallerState, kind: RateKind, payer: Payer, provider: &str, value: &str) {
-    if let Ok(tat) = value.parse::<Micros>()
-        && tat > state.now
-    {
-        state.rates.push(RateState {
-            kind,
-            provider: provider.into(),
-            payer,
-            tat,
-        });
-    }
-}
-
-fn push_spend(state: &mut CallerState, payer: Payer, provider: &str, value: &str) {
-    let Some((day, spent)) = value.split_once(' ') else {
-        return;
-    };
-    if day.parse() == Ok(day_of(state.now))
-        && let Ok(spent) = spent.parse()
-        && spent > 0
-    {
-        state.spent.push(SpendState {
-            provider: provider.into(),
-            payer,
-            spent,
-        });
-    }
 }
