@@ -1,5 +1,13 @@
 //! A client that leaves takes the provider connection with it, in every phase, within a second.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use std::time::Duration;

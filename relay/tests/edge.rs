@@ -1,5 +1,13 @@
 //! What surrounds every route: origins, hosts, preflights, hardening, methods.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use axum::body::Body;
@@ -401,7 +409,10 @@ async fn the_page_and_the_frame_are_apart() {
     );
     let embedders = Reply::read(at_vault("/frame/embedders").await).await;
     assert_eq!(embedders.text(), r#"["https://app.example"]"#);
-    assert_eq!(with(&relay, "GET", "/frame/embedders", &[]).await.status, 404);
+    assert_eq!(
+        with(&relay, "GET", "/frame/embedders", &[]).await.status,
+        404
+    );
     for path in ["/", "/index.html", "/app-0123456789abcdef.css"] {
         assert_eq!(
             Reply::read(at_vault(path).await).await.status,

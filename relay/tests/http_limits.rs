@@ -1,5 +1,13 @@
 //! Limits of a connection and requests that two parsers could read differently.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,14 @@
 //! No part of a key leaves the relay but in the provider's auth header: not in logs at any level,
 //! not in answers, whatever provider or client do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use std::io::Write;

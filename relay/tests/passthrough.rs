@@ -1,5 +1,13 @@
 //! `/providers/{id}/{*path}`: the key swap, what crosses and what does not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use axum::body::Body;
@@ -228,7 +236,8 @@ async fn key_headers_are_judged() {
     let provider = StandIn::ok().await;
     let relay = TestRelay::with_provider(provider.address, "").await;
     let path = "/providers/openai/v1/models";
-    let cases: [(&[(&str, &str)], u16, &str); 7] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(Headers, u16, &str); 7] = [
         (&[], 401, "missing_key"),
         (&[("authorization", "Bearer sk-proj-x")], 401, "missing_key"),
         (&[("x-byok-key", "")], 400, "bad_key_header"),

@@ -1,5 +1,13 @@
 //! Sealed key headers against the relay, sealed with the vault's own half.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -115,7 +123,8 @@ async fn a_header_fits_its_request_only() {
     let provider = StandIn::ok().await;
     let relay = start(&provider, &secrets(FIRST, &[], "")).await;
     let mut vault = Vault::open(&relay, 2).await;
-    let changes: [(&str, fn(&mut Binding<'_>)); 5] = [
+    type Change = fn(&mut Binding<'_>);
+    let changes: [(&str, Change); 5] = [
         ("origin", |binding| binding.origin = "https://evil.example"),
         ("method", |binding| binding.method = "POST"),
         ("target", |binding| {

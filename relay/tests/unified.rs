@@ -1,5 +1,13 @@
 //! The OpenAI-shaped routes: where a model leads, and what arrives there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use axum::body::Body;

@@ -1,5 +1,13 @@
 //! Providers as they really are: behind TLS, over HTTP/2.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! The routes, each handing its work to the module that knows how.
 
 mod admin;
+mod body_key;
 mod key_test;
 mod meta;
 mod models;

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use keyferry_protocol::catalogue::Unified;
-use keyferry_protocol::{Payer, Provider, path};
+use keyferry_protocol::{Payer, PicoUsd, Provider, path};
 use serde_json::{Value, json};
 
 use super::{meta, unified};
@@ -99,13 +99,21 @@ pub(super) async fn handle(
 
 /// Every model with a known price, under the name that routes to its provider here.
 fn known(live: &Live) -> Vec<Value> {
+    let catalogue = live.providers.catalogue();
     let entry = |provider: &Provider, model: &str| {
-        json!({
+        let mut entry = json!({
             "id": format!("{}/{model}", provider.id),
             "object": "model",
             "created": 0,
             "owned_by": provider.id,
-        })
+        });
+        let price = live.prices.find(catalogue, &provider.id, model);
+        let price = price.and_then(|price| price.input.zip(price.output));
+        if let (Some(fields), Some((input, output))) = (entry.as_object_mut(), price) {
+            let pricing = json!({ "prompt": dollars(input), "completion": dollars(output) });
+            fields.insert("pricing".to_owned(), pricing);
+        }
+        entry
     };
     live.providers
         .catalogue()
@@ -116,4 +124,21 @@ fn known(live: &Live) -> Vec<Value> {
                 .map(move |model| entry(provider, model))
         })
         .collect()
+}
+
+/// US dollars per token as exact decimal text, the form in which OpenRouter's list has them.
+fn dollars(price: PicoUsd) -> String {
+    const PICO: u64 = 1_000_000_000_000;
+    format!("{}.{:012}", price.0 / PICO, price.0 % PICO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_exact_text() {
+        assert_eq!(dollars(PicoUsd(150_000)), "0.000000150000");
+        assert_eq!(dollars(PicoUsd(1_000_000_000_001)), "1.000000000001");
+    }
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::uri::PathAndQuery;
 use keyferry_protocol::{ErrorCode, Payer, Provider, path};
 
+use super::body_key::{holds_key, key_in_body};
 use super::native_body::{Guard, NativeBody};
 use crate::callers;
 use crate::edge::{Ctx, Outcome};
@@ -37,7 +38,10 @@ pub(super) async fn handle(
         return Err(super::key_in_query());
     }
     let wishes = Wishes::read(&parts.headers)?;
-    if wishes.provider().is_some_and(|wanted| wanted != provider.id) {
+    if wishes
+        .provider()
+        .is_some_and(|wanted| wanted != provider.id)
+    {
         return Err(mismatch(provider));
     }
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
@@ -54,8 +58,13 @@ pub(super) async fn handle(
     }
     .map_err(|_| ApiError::new(ErrorCode::BadPath, "path or query cannot be sent on"))?;
     let (method, headers) = (&parts.method, &parts.headers);
-    let metering =
-        Metering { relay: &relay, context: &context, identity: &identity, headers, key: Some(key) };
+    let metering = Metering {
+        relay: &relay,
+        context: &context,
+        identity: &identity,
+        headers,
+        key: Some(key),
+    };
     let guard = Guard {
         gate: live.tiers.gate(identity.plan()),
         cost: metering.is_guarded(Payer::User),
@@ -63,10 +72,24 @@ pub(super) async fn handle(
         max_body: live.config.server.max_body_bytes,
         idle: live.config.timeouts.body_idle,
     };
-    let request = RequestFacts { provider, method, path: rest, headers };
+    let request = RequestFacts {
+        provider,
+        method,
+        path: rest,
+        headers,
+    };
     let body = NativeBody::read(guard, &request, body).await?;
-    let models: Option<Vec<&str>> =
-        body.models.as_ref().map(|models| models.iter().map(String::as_str).collect());
+    if body
+        .whole
+        .as_ref()
+        .is_some_and(|whole| holds_key(whole, key))
+    {
+        return Err(key_in_body());
+    }
+    let models: Option<Vec<&str>> = body
+        .models
+        .as_ref()
+        .map(|models| models.iter().map(String::as_str).collect());
     let costing = Costing {
         provider,
         method,
@@ -80,7 +103,12 @@ pub(super) async fn handle(
     let changed = whole.and_then(|whole| usage::asking_for_usage(provider, rest, whole));
     let asked = changed.is_some() && !usage::wants_usage(headers);
     let fault = body.fault.clone();
-    let call = Call { provider, method: method.clone(), target, headers };
+    let call = Call {
+        provider,
+        method: method.clone(),
+        target,
+        headers,
+    };
     let body = body.into_body(changed);
     let sent = proxy::send(&relay, live, &call, key, body, context.peer.as_ref()).await;
     let answer = match sent {
@@ -99,7 +127,9 @@ pub(super) async fn handle(
         ..Outcome::default()
     };
     let metered = Metered { meter, asked };
-    Ok(proxy::relay_answer(live, provider, key, answer, metered, outcome))
+    Ok(proxy::relay_answer(
+        live, provider, key, answer, metered, outcome,
+    ))
 }
 
 /// `/providers/openai/v1/models` → `openai`, `/v1/models`, both raw.

@@ -13,6 +13,7 @@ use keyferry_protocol::{ErrorCode, find_model, json, splice_model};
 
 use crate::error::ApiError;
 use crate::proxy::Inbound;
+use crate::routes::body_key::{holds_key, key_in_body};
 use crate::secret::Secret;
 use crate::state::Live;
 
@@ -179,19 +180,6 @@ fn check_type(route: Unified, headers: &HeaderMap) -> Result<Option<String>, Api
     } else {
         Err(unsupported("this route takes application/json"))
     }
-}
-
-fn key_in_body() -> ApiError {
-    ApiError::new(
-        ErrorCode::KeyInBody,
-        "the body holds a key; bodies are passed on to the provider, so send it in X-BYOK-Key",
-    )
-}
-
-fn holds_key(body: &[u8], key: &Secret) -> bool {
-    // Exposed to look for it where it must not be. Short ones would be found by chance.
-    let key = key.expose();
-    key.len() >= 16 && memchr::memmem::find(body, key).is_some()
 }
 
 /// The path of a provider's own endpoint for the route, the client's query kept.
