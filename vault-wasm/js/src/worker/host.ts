@@ -162,7 +162,7 @@ export class Host {
     if (!wanted()) {
       // A lock came while the database was being opened: nothing was unlocked yet, but the order stands.
       session.vault.lock("request");
-      await session.end();
+      await session.end(() => undefined);
       throw LOCKED;
     }
     this.#session = session;
@@ -194,9 +194,8 @@ export class Host {
     this.#opening = undefined;
     clearTimeout(this.#wakeTimer);
     this.#publish(session);
-    const ended = session.end(failure);
-    for (const port of this.#ports) port.abortAll();
-    await ended;
+    const ports = [...this.#ports];
+    await session.end(() => ports.forEach((port) => port.abortAll()), failure);
   }
 
   /** The instance trapped: nothing in it can be trusted any more. */

@@ -50,17 +50,21 @@ export class Session {
   }
 
   /**
-   * Ends every call with `locked`, waits for the instance to come to rest,
-   * fills its memory with zeros and lets go of it. The vault itself must be
-   * locked already. Resolves when the memory is zero.
+   * Ends every call with `locked`, has `abort` stop what they wait for, waits
+   * for the instance to come to rest, fills its memory with zeros and lets go
+   * of it. The vault itself must be locked already. Resolves when the memory
+   * is zero.
    */
-  end(failure: Failure = LOCKED): Promise<void> {
-    return (this.#ended ??= this.#end(failure));
+  end(abort: () => void, failure: Failure = LOCKED): Promise<void> {
+    return (this.#ended ??= this.#end(abort, failure));
   }
 
-  async #end(failure: Failure): Promise<void> {
+  async #end(abort: () => void, failure: Failure): Promise<void> {
+    // The call that found out why the vault must lock gets to say so.
+    if (this.busy) await new Promise((resolve) => setTimeout(resolve));
     const calls = [...this.#calls.keys()];
     for (const { reject, locks } of this.#calls.values()) if (!locks) reject(failure);
+    abort();
     if (calls.length > 0) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const bound = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS)));
