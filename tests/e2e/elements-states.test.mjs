@@ -43,7 +43,7 @@ before(async () => {
       const lang = asked.get("lang");
       response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html>
 <html lang="${lang}" dir="${lang === "ar" ? "rtl" : "ltr"}"><head><meta charset="utf-8"><title>app</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"></head>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><style>body { background: Canvas; color: CanvasText; }</style></head>
 <body><main><h1>App</h1><div id="place"></div></main><script type="module">
 import { openVault } from "/keyferry/index.js";
 import "/keyferry/elements.js";
@@ -99,6 +99,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       await page.waitForTimeout(100);
       await page.screenshot({ path: `${FOLDER}${name}-${String(shots).padStart(2, "0")}-${what}.png` });
       await page.setViewportSize(size);
+      await page.waitForTimeout(100);
       for (const found of await violations(page)) wrong.push(`${what}: ${found}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) wrong.push(`${what}: ${wide} px wider than the page`);

@@ -9,17 +9,28 @@ export function appearanceAt(element: Element): Appearance {
     if (value) theme[property] = value;
   }
   return {
-    lang: element.closest("[lang]")?.getAttribute("lang") || navigator.language,
+    lang: languageAt(element),
     dir: style.direction === "rtl" ? "rtl" : "ltr",
-    scheme: schemeOf(style),
+    scheme: schemeAt(element),
     theme,
   };
 }
 
-/** What `color-scheme` comes to here: `dark` alone, `light` alone, or the person's choice where both are allowed. */
-function schemeOf(style: CSSStyleDeclaration): Appearance["scheme"] {
-  const allowed = style.colorScheme.split(" ");
-  if (!allowed.includes("dark")) return "light";
-  if (!allowed.includes("light")) return "dark";
-  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+/** The nearest `lang`, also beyond shadow roots. */
+function languageAt(element: Element): string {
+  const lang = element.closest("[lang]")?.getAttribute("lang");
+  if (lang) return lang;
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? languageAt(root.host) : navigator.language;
+}
+
+/** Asked of the browser by a colour: `color-scheme` can come from a meta tag, which no computed style shows. */
+function schemeAt(element: Element): Appearance["scheme"] {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  probe.style.color = "light-dark(#000, #fff)";
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color === "rgb(255, 255, 255)" ? "dark" : "light";
 }

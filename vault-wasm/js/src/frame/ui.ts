@@ -67,7 +67,7 @@ export class FrameUi implements VaultUi {
   }
 
   async mount(place: Node, view: View = "settings"): Promise<() => void> {
-    const host = place instanceof ShadowRoot ? place.host : place instanceof Element ? place : document.body;
+    const host = place instanceof Element ? place : place instanceof ShadowRoot ? place.host : document.body;
     const { embedded } = await Embedded.load(place, this.#origin, this.#hello(view, host, undefined), (message) => {
       if (message.t === "size") embedded.element.style.height = `${bounded(message.height)}px`;
     });

@@ -250,8 +250,13 @@ export const styles = css`
   .bad {
     color: var(--danger);
   }
-  details {
+  details,
+  details.card {
+    display: block;
     min-width: 0;
+  }
+  details.card {
+    padding-block: 0.75rem;
   }
   summary {
     cursor: pointer;
