@@ -1,6 +1,8 @@
 /** One answer: its text as it streams, how it ended, who paid. */
 import { StreamReader, announce } from "../announce";
 import type { Outcome, Receipt } from "../chat/ask";
+import type { Cost } from "../chat/cost";
+import { markdown } from "../chat/markdown";
 import { fill, h, setText } from "../dom";
 import type { Problem } from "../problem";
 import { strings } from "../strings";
@@ -10,24 +12,25 @@ import type { ActionHandlers } from "../ui/problem-panel";
 export class AnswerView {
   readonly root: HTMLElement;
   readonly #provider: string;
-  readonly #text = document.createTextNode("");
+  #text = "";
+  #frame = 0;
   readonly #body: HTMLElement;
   readonly #note = h("p", { class: "turn__note" });
-  readonly #payer = h("p", { class: "turn__payer", "data-testid": "chat-payer" });
+  readonly #payer = h("span", { "data-testid": "chat-payer" });
+  readonly #cost = h("span", { "data-testid": "chat-cost" });
   readonly #problem = h("div", {});
   readonly #reader = new StreamReader();
 
   constructor(provider: string, model: string) {
     this.#provider = provider;
-    // Model output is text, never markup.
-    this.#body = h("p", { class: "turn__text", "data-testid": "chat-output", "data-done": "false" }, this.#text);
+    this.#body = h("div", { class: "turn__text turn__text--answer", "data-testid": "chat-output", "data-done": "false" });
     this.root = h(
       "article",
       { class: "turn turn--answer", "aria-busy": "true", "data-state": "waiting" },
       h("h2", { class: "turn__who" }, provider, h("span", { class: "turn__model" }, model)),
       this.#body,
       this.#problem,
-      h("footer", { class: "turn__foot" }, this.#payer, this.#note),
+      h("footer", { class: "turn__foot" }, h("p", { class: "turn__payer" }, this.#payer, this.#cost), this.#note),
     );
     setText(this.#note, strings.chat.waiting);
   }
@@ -38,8 +41,20 @@ export class AnswerView {
       setText(this.#note, "");
       announce(strings.chat.started(this.#provider));
     }
-    this.#text.appendData(text);
+    this.#text += text;
+    // Once per picture: a fast model sends more pieces than anyone sees.
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
     this.#reader.push(text);
+  }
+
+  #draw(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#body.replaceChildren(markdown(this.#text));
+  }
+
+  showCost({ tokens, usd, estimated }: Cost): void {
+    setText(this.#cost, strings.chat.cost(tokens, usd, estimated));
   }
 
   showReceipt(receipt: Receipt, provider: string): void {
@@ -84,7 +99,8 @@ export class AnswerView {
     this.root.removeAttribute("aria-busy");
     this.#body.dataset["done"] = "true";
     setText(this.#note, note);
-    this.#body.hidden = this.#text.length === 0;
+    this.#draw();
+    this.#body.hidden = this.#text === "";
     this.#reader.finish();
   }
 }

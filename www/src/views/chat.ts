@@ -2,6 +2,7 @@
 import { announce } from "../announce";
 import { ask } from "../chat/ask";
 import type { Failure, Outcome } from "../chat/ask";
+import { costMeter } from "../chat/cost";
 import { Conversation } from "../chat/conversation";
 import type { Exchange } from "../chat/conversation";
 import { fill, h } from "../dom";
@@ -63,6 +64,7 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
     log.append(view.root);
     scrollToEnd();
 
+    const cost = await costMeter(vault, provider.id);
     const outcome = await ask(
       vault.fetch,
       location.origin,
@@ -90,6 +92,8 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
       running = null;
       composer.setRunning(false);
     }
+    const paid = outcome.kind === "failed" && exchange.answer === "" ? null : await cost();
+    if (paid) view.showCost(paid);
   };
 
   const finish = (view: AnswerView, outcome: Outcome, provider: ChatProvider, exchange: Exchange): void => {

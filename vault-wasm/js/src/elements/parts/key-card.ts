@@ -76,12 +76,14 @@ export class KeyCard extends Part {
             ${info.dailyCapUsd === null ? nothing : html`<span>${text.cap(this.money(info.dailyCapUsd))}</span>`}
           </p>
         </div>
+        <div class="row">
         <button type="button" class="button small" data-testid="key-test" aria-label=${text.testKey(name)} aria-disabled=${this.busy} @click=${this.#try}>
           ${text.test}
         </button>
         <button type="button" class="button small" data-testid="key-remove" aria-label="${text.remove}: ${name}" @click=${this.#remove}>
           ${text.remove}
         </button>
+        </div>
       </div>
       <div role="status" class="verdict" data-testid="key-verdict" data-verdict=${this.test?.verdict ?? nothing}>${this.#verdict()}</div>
       <details @toggle=${this.#toggled}>
