@@ -60,6 +60,8 @@ fn try_reload(
 fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
     let (t, u) = (&old.timeouts, &new.timeouts);
+    // Exposed to be compared.
+    let url = |config: &Config| config.store.url.as_ref().map(|url| url.expose().to_vec());
     [
         ("server.listen", a.listen != b.listen),
         ("server.admin_listen", a.admin_listen != b.admin_listen),
@@ -78,6 +80,8 @@ fn fixed_at_start(old: &Config, new: &Config) -> Vec<&'static str> {
             a.max_header_bytes != b.max_header_bytes,
         ),
         ("server.max_headers", a.max_headers != b.max_headers),
+        ("store.url", url(old) != url(new)),
+        ("store.cluster", old.store.cluster != new.store.cluster),
         ("timeouts.header_ms", t.header != u.header),
         ("timeouts.connect_ms", t.connect != u.connect),
         ("timeouts.first_byte_ms", t.first_byte != u.first_byte),

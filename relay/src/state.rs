@@ -158,6 +158,8 @@ impl Relay {
         let previous = self.live();
         let live =
             Live::new(config, self.bound, &self.upstream, &self.metrics, Some(&previous))?;
+        // Exposed to derive the names callers are counted under.
+        self.limits.use_secret(live.config.secrets.current.as_ref().map(Secret::expose));
         self.live.store(Arc::new(live));
         Ok(())
     }

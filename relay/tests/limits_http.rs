@@ -239,6 +239,22 @@ async fn plans_have_limits_of_their_own_and_subjects_share_theirs() {
     assert_eq!(report["perProvider"]["user"]["requestsPerHour"], 3);
 }
 
+#[tokio::test]
+async fn a_rotated_secret_names_everybody_anew_without_a_restart() {
+    let config = |secret: &str| {
+        format!("[secrets]\ncurrent = \"{secret}\"\n[limits]\nbyok_requests_per_hour = 1\n")
+    };
+    let first = config("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let second = config("k2:AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let (provider, relay) = relay(&first).await;
+    assert_eq!(chat(&relay, CANARY, &[]).await.status, 200);
+    assert_eq!(chat(&relay, CANARY, &[]).await.status, 429);
+    let reread = support::parse_config(&support::providers_at(provider.address, &second));
+    relay.relay.reload(reread).unwrap();
+    assert_eq!(chat(&relay, CANARY, &[]).await.status, 200);
+    assert_eq!(chat(&relay, CANARY, &[]).await.status, 429);
+}
+
 async fn limits(relay: &TestRelay, headers: &[(&str, &str)]) -> serde_json::Value {
     let mut request = relay.request("GET", "/v1/limits");
     for (name, value) in headers {

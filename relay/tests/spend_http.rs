@@ -175,6 +175,93 @@ async fn the_usage_chunk_is_asked_for_and_taken_out_again() {
 }
 
 #[tokio::test]
+async fn every_providers_own_report_is_read() {
+    let provider = StandIn::start(|seen| match seen.uri.path() {
+        "/v1/messages" => events(&[
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":100,\"cache_read_input_tokens\":40,\"output_tokens\":1}}}\n\n",
+            "event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":50}}\n\n",
+        ]),
+        "/api/v1/chat/completions" => json_response(
+            200,
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"cost":0.0123}}"#,
+        ),
+        "/v1/audio/transcriptions" => json_response(200, r#"{"text":"hi","duration":12.5}"#),
+        _ => json_response(
+            200,
+            r#"{"usageMetadata":{"promptTokenCount":70,"candidatesTokenCount":30,"totalTokenCount":100}}"#,
+        ),
+    })
+    .await;
+    let relay = TestRelay::with_provider(provider.address, "").await;
+    let claude = r#"{"model":"claude-sonnet-4-5","stream":true,"max_tokens":100,"messages":[]}"#;
+    relay.post("/providers/anthropic/v1/messages", claude).await;
+    relay
+        .post(
+            "/providers/google/v1beta/models/gemini-2.5-flash:generateContent",
+            "{}",
+        )
+        .await;
+    let free = r#"{"model":"qwen/qwen3:free","messages":[]}"#;
+    relay
+        .post("/providers/openrouter/api/v1/chat/completions", free)
+        .await;
+    let form = "--XX\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nabc\r\n--XX--\r\n";
+    let request = relay
+        .request("POST", "/v1/audio/transcriptions")
+        .header("x-byok-key", CANARY)
+        .header("content-type", "multipart/form-data; boundary=XX")
+        .body(Body::from(form))
+        .unwrap();
+    assert_eq!(relay.reply(request).await.status, 200);
+
+    let report = usage(&relay).await;
+    let line = |provider: &str, model: &str| {
+        let lines = report["usage"].as_array().unwrap();
+        let found = lines
+            .iter()
+            .find(|line| line["provider"] == provider && line["model"] == model);
+        found
+            .unwrap_or_else(|| panic!("no {provider} {model} in {report}"))
+            .clone()
+    };
+    let claude = line("anthropic", "claude-sonnet-4-5");
+    assert_eq!(
+        (&claude["inputTokens"], &claude["cachedTokens"]),
+        (&json!(140), &json!(40))
+    );
+    // 100 at 3.00, 40 at 0.30, 50 at 15.00 dollars a million.
+    assert_eq!(claude["costUsd"], json!(0.001_062));
+    let gemini = line("google", "gemini-2.5-flash");
+    assert_eq!(
+        (&gemini["inputTokens"], &gemini["outputTokens"]),
+        (&json!(70), &json!(30))
+    );
+    let reported = line("openrouter", "qwen/qwen3:free");
+    assert_eq!(
+        reported["costUsd"],
+        json!(0.0123),
+        "what the provider says counts"
+    );
+    assert_eq!(
+        (
+            &reported["unpricedRequests"],
+            &reported["otherPayerUnpricedRequests"]
+        ),
+        (&json!(0), &json!(1))
+    );
+    let whisper = line("openai", "whisper-1");
+    assert_eq!(whisper["audioSeconds"], json!(12.5));
+    assert_eq!(
+        whisper["costUsd"],
+        json!(0.00125),
+        "12.5 seconds at 0.006 dollars a minute"
+    );
+    for line in report["usage"].as_array().unwrap() {
+        assert_eq!(line["estimatedRequests"], 0, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_is_charged_an_estimate() {
     let provider = support::raw_provider(|mut stream| async move {
         use tokio::io::AsyncWriteExt as _;

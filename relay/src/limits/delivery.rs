@@ -24,7 +24,7 @@ impl Limits {
 
     /// Counts one failure; nobody waits for it.
     pub(super) fn count_failure(self: &Arc<Self>, address: IpAddr, rate: Rate) {
-        let bucket = self.pseudonyms.address(address);
+        let bucket = self.pseudonyms.load().address(address);
         if let AnyStore::Local(store) = &self.store {
             let _ = store.take(bucket, rate).now_or_never();
             return;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use keyferry_protocol::Payer;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -29,7 +30,7 @@ use crate::store::{
 /// The limits of this instance, and the state they are kept in.
 pub struct Limits {
     pub(super) store: AnyStore,
-    pub(super) pseudonyms: Pseudonyms,
+    pub(super) pseudonyms: ArcSwap<Pseudonyms>,
     pub(super) known: Known,
     slots: Slots,
     pub(super) heartbeats: Heartbeats,
@@ -96,7 +97,7 @@ impl Limits {
         });
         let limits = Arc::new(Self {
             store,
-            pseudonyms: Pseudonyms::new(secret),
+            pseudonyms: ArcSwap::from_pointee(Pseudonyms::new(secret)),
             known: Known::default(),
             slots: Slots::default(),
             heartbeats: Heartbeats::default(),
@@ -109,6 +110,14 @@ impl Limits {
             handle.spawn(super::delivery::rounds(Arc::downgrade(&limits)));
         }
         limits
+    }
+
+    /// Names callers under another secret from now on: the current one was rotated. Calls in
+    /// flight end under the name they began with. Without a secret the names stay.
+    pub fn use_secret(&self, secret: Option<&[u8]>) {
+        if let Some(secret) = secret {
+            self.pseudonyms.store(Arc::new(Pseudonyms::new(secret)));
+        }
     }
 
     /// The store, for what else is kept there.
@@ -159,13 +168,13 @@ impl Limits {
     /// The caller behind a request.
     #[must_use]
     pub fn caller(&self, who: &Who<'_>, payer: Payer) -> Caller {
-        self.pseudonyms.caller(who, payer)
+        self.pseudonyms.load().caller(who, payer)
     }
 
     /// The name under which a key's own use is counted.
     #[must_use]
     pub fn key_id(&self, key: &crate::secret::Secret) -> CallerId {
-        self.pseudonyms.key(key)
+        self.pseudonyms.load().key(key)
     }
 
     /// Whether the cost of a call has to be known before it is made: then the model must be, too.
@@ -232,7 +241,7 @@ impl Limits {
             let (decision, blocked) = futures_util::join!(
                 self.store.admit(&admission),
                 self.store
-                    .peek(self.pseudonyms.address(caller.address), failure_rate)
+                    .peek(self.pseudonyms.load().address(caller.address), failure_rate)
             );
             (decision, blocked.ok().and_then(Result::err))
         } else {
@@ -332,7 +341,10 @@ impl Limits {
     /// Too many tests of this caller, or too many failures from its address.
     pub async fn admit_key_test(&self, policy: &Policy, who: &Who<'_>) -> Result<(), Denied> {
         let rate = Rate::per_minute(policy.key_tests);
-        let taken = self.store.take(self.pseudonyms.key_tests(who), rate).await;
+        let taken = self
+            .store
+            .take(self.pseudonyms.load().key_tests(who), rate)
+            .await;
         self.verdict(taken.ok().and_then(Result::err), LimitName::KeyTests)
     }
 
@@ -343,7 +355,7 @@ impl Limits {
     /// Too many failures from this address.
     pub async fn admit_address(&self, policy: &Policy, address: IpAddr) -> Result<(), Denied> {
         let (bucket, rate) = (
-            self.pseudonyms.address(address),
+            self.pseudonyms.load().address(address),
             Rate::per_hour(policy.failures),
         );
         let peeked = self.store.peek(bucket, rate).await;
@@ -356,7 +368,7 @@ impl Limits {
     /// Too many failures from this address: the answer says so in place of what failed.
     pub async fn address_failed(&self, policy: &Policy, address: IpAddr) -> Result<(), Denied> {
         let (bucket, rate) = (
-            self.pseudonyms.address(address),
+            self.pseudonyms.load().address(address),
             Rate::per_hour(policy.failures),
         );
         let taken = self.store.take(bucket, rate).await;
