@@ -279,7 +279,11 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
         get(&locked.unwrap(), "refusal.status").as_f64(),
         Some(423.0)
     );
-    assert_eq!(seen.length(), 2, "the well-known document, then the request");
+    assert_eq!(
+        seen.length(),
+        2,
+        "the well-known document, then the request"
+    );
     let sent = seen.get(1);
     assert_eq!(
         text(&sent, "0"),
@@ -297,4 +301,188 @@ async fn fetch_sends_the_key_to_the_relay_and_nowhere_else() {
     let key = format!("x-byok-key: {}", std::str::from_utf8(KEY).unwrap());
     assert_eq!(headers, ["x-byok-provider: openai", &key]);
     IndexedDb::new(&name).destroy().await.unwrap();
+}
+
+/// Replaces the browser's fetch for the duration of a test.
+struct FakeFetch {
+    real: JsValue,
+    _fake: Closure<dyn Fn(JsValue, JsValue) -> Promise>,
+}
+
+impl FakeFetch {
+    fn install(answer: impl Fn(String) -> web_sys::Response + 'static) -> Self {
+        let global = js_sys::global();
+        let real = get(&global, "fetch");
+        let fake = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |url: JsValue, _| {
+            Promise::resolve(&JsValue::from(answer(url.as_string().unwrap_or_default())))
+        });
+        Reflect::set(&global, &"fetch".into(), fake.as_ref()).unwrap();
+        Self { real, _fake: fake }
+    }
+}
+
+impl Drop for FakeFetch {
+    fn drop(&mut self) {
+        Reflect::set(&js_sys::global(), &"fetch".into(), &self.real).unwrap();
+    }
+}
+
+fn response(status: u16, content_type: &str, body: &str) -> web_sys::Response {
+    let init = web_sys::ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(&Array::of1(&Array::of2(
+        &"content-type".into(),
+        &content_type.into(),
+    )));
+    web_sys::Response::new_with_opt_str_and_init(Some(body), &init).unwrap()
+}
+
+const STREAM: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n\
+    data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\n\
+    data: [DONE]\n\n";
+
+#[wasm_bindgen_test]
+async fn a_streamed_answer_is_metered_on_its_way() {
+    let name = fresh_name();
+    let vault = open(&name).await;
+    vault.call("create", password()).await.unwrap();
+    vault.call("keysAdd", openai_key()).await.unwrap();
+    let fake = FakeFetch::install(|url| {
+        if url.contains(".well-known") {
+            response(404, "text/plain", "")
+        } else {
+            response(200, "text/event-stream; charset=utf-8", STREAM)
+        }
+    });
+    let request = object(&[
+        ("url", "https://api.openai.com/v1/chat/completions".into()),
+        ("method", "POST".into()),
+        ("headers", Array::new().into()),
+        ("body", bytes(br#"{"model":"gpt-4o","stream":true}"#)),
+    ]);
+    let answered = vault.call("fetch", request).await.unwrap();
+    drop(fake);
+    let metered: web_sys::Response = get(&answered, "response").unchecked_into();
+    assert_eq!(metered.status(), 200);
+    assert_eq!(
+        metered.headers().get("content-type").unwrap().unwrap(),
+        "text/event-stream; charset=utf-8"
+    );
+    let body = JsFuture::from(metered.text().unwrap())
+        .await
+        .unwrap()
+        .as_string()
+        .unwrap();
+    assert!(
+        body.contains("Hi") && body.contains("[DONE]") && !body.contains("usage"),
+        "{body}"
+    );
+    let usage = vault.call("usage", object(&[])).await.unwrap();
+    assert_eq!(get(&usage, "rows.0.inputTokens").as_f64(), Some(9.0));
+    assert_eq!(get(&usage, "rows.0.outputTokens").as_f64(), Some(3.0));
+    assert_eq!(get(&usage, "rows.0.requests").as_f64(), Some(1.0));
+    IndexedDb::new(&name).destroy().await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn everything_an_owner_does_works_through_the_exports() {
+    let name = fresh_name();
+    let vault = open(&name).await;
+    vault.call("create", password()).await.unwrap();
+    let info = vault.call("keysAdd", openai_key()).await.unwrap();
+    let id = get(&info, "id");
+
+    let changes = object(&[
+        ("id", id.clone()),
+        ("name", "work".into()),
+        ("dailyCapUsd", 2.5.into()),
+        ("expiresAt", JsValue::NULL),
+    ]);
+    let info = vault.call("keysUpdate", changes).await.unwrap();
+    assert_eq!(text(&info, "name"), "work");
+    assert_eq!(get(&info, "dailyCapUsd").as_f64(), Some(2.5));
+
+    let reveal = object(&[("id", id.clone()), ("password", bytes(PASSWORD))]);
+    let revealed = vault.call("keysReveal", reveal).await.unwrap();
+    assert_eq!(
+        get(&revealed, "key")
+            .unchecked_into::<Uint8Array>()
+            .to_vec(),
+        KEY
+    );
+
+    let passkey = vault.call("passkeyRequest", object(&[])).await.unwrap();
+    assert_eq!(
+        get(&passkey, "userId")
+            .unchecked_into::<Uint8Array>()
+            .length(),
+        16
+    );
+    let add = object(&[
+        ("password", bytes(PASSWORD)),
+        ("name", "laptop".into()),
+        ("credentialId", bytes(&[7; 20])),
+        ("prf", bytes(&[8; 32])),
+        ("prfSalt", get(&passkey, "prfSalt")),
+    ]);
+    vault.call("passkeysAdd", add).await.unwrap();
+
+    let tapped = object(&[("credentialId", bytes(&[7; 20])), ("prf", bytes(&[8; 32]))]);
+    let change = object(&[
+        ("old", bytes(PASSWORD)),
+        ("next", bytes(b"another good password")),
+        ("passkeys", Array::of1(&tapped).into()),
+    ]);
+    let code = text(
+        &vault.call("changePassword", change).await.unwrap(),
+        "recoveryCode",
+    );
+    vault.call("lock", "test".into()).await.unwrap();
+    vault
+        .call("unlock", object(&[("passkey", tapped)]))
+        .await
+        .unwrap();
+    vault.call("lock", "test".into()).await.unwrap();
+    vault
+        .call(
+            "unlock",
+            object(&[("recoveryCode", bytes(code.as_bytes()))]),
+        )
+        .await
+        .unwrap();
+
+    let file_password = bytes(b"a password for the file");
+    let file = vault
+        .call(
+            "exportBackup",
+            object(&[("password", file_password.clone())]),
+        )
+        .await
+        .unwrap();
+    let import = object(&[("file", get(&file, "file")), ("password", file_password)]);
+    let imported = vault.call("importBackup", import).await.unwrap();
+    assert_eq!(get(&imported, "known").as_f64(), Some(1.0));
+
+    let settings = object(&[
+        ("password", bytes(b"another good password")),
+        ("autoLockMinutes", 5.into()),
+    ]);
+    let settings = vault.call("settings", settings).await.unwrap();
+    assert_eq!(get(&settings, "autoLockMinutes").as_f64(), Some(5.0));
+
+    let audit = vault.call("audit", object(&[])).await.unwrap();
+    assert_eq!(text(&audit, "events.0.action"), "settings_changed");
+    let env = object(&[("text", bytes(b"GROQ_API_KEY=gsk_0123456789abcdefghijklmn"))]);
+    let imported = vault.call("keysImportEnv", env).await.unwrap();
+    assert_eq!(text(&imported, "added.0.provider"), "groq");
+    let bad = vault
+        .call("keysUpdate", object(&[("id", id), ("active", 1.into())]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (text(&bad, "code"), text(&bad, "field")),
+        ("bad_argument".into(), "active".into())
+    );
+    vault.call("destroy", object(&[])).await.unwrap();
+    assert_eq!(vault.state().await, "empty");
 }

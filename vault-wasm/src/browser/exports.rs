@@ -5,16 +5,17 @@ use std::{pin::Pin, rc::Rc};
 use js_sys::{Array, Function, Promise, Uint8Array};
 use keyferry_protocol::base64url;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use web_sys::AbortSignal;
+use web_sys::{AbortSignal, Response};
 
 use super::{
     js::{self, Builder},
+    meter::metered,
     transport::{Body, Context, WebTransport},
     world::Browser,
 };
 use crate::{
     error::Error,
-    fetch::{FetchError, Outcome, Refusal, Relay, Request},
+    fetch::{FetchError, Meter, Outcome, Refusal, Relay, Request},
     format::id::Id,
     lock::{DEFAULT_IDLE_MINUTES, MAX_IDLE_MINUTES, Reason},
     vault::{
@@ -497,6 +498,18 @@ impl Vault {
     }
 }
 
+fn with_meter(
+    vault: Rc<vault::Vault<Browser>>,
+    response: Response,
+    meter: Option<Meter>,
+) -> Response {
+    let Some(meter) = meter else { return response };
+    metered(response, meter, move |meter, interrupted| {
+        vault.settle(meter, interrupted);
+        flush_behind(Rc::clone(&vault));
+    })
+}
+
 async fn open(config: &JsValue) -> Result<vault::Vault<Browser>, Error> {
     let relay = Relay::parse(&js::text(config, "relay")?)?;
     let relay_key = match js::optional_text(config, "relayKey")? {
@@ -537,10 +550,10 @@ async fn fetch(vault: Rc<vault::Vault<Browser>>, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
     let outcome = vault.fetch(&parsed).await;
-    flush_behind(vault);
+    flush_behind(Rc::clone(&vault));
     match outcome {
-        Ok(Outcome::Answer { answer, key }) => Ok(Builder::new()
-            .set("response", answer.0)
+        Ok(Outcome::Answer { answer, key, meter }) => Ok(Builder::new()
+            .set("response", with_meter(vault, answer.0, meter))
             .optional_text("keyId", key.map(Id::to_hex).as_deref())
             .build()),
         Ok(Outcome::Refusal(refusal)) => Ok(Builder::new()

@@ -4,6 +4,7 @@ mod crypto;
 mod exports;
 mod indexeddb;
 mod js;
+mod meter;
 mod transport;
 mod world;
 

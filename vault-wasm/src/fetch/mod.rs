@@ -3,11 +3,13 @@
 
 mod choose;
 mod clean;
+mod meter;
 mod relay_info;
 mod send;
 mod ship;
 mod target;
 
+pub use meter::Meter;
 pub(crate) use relay_info::RelayInfo;
 pub use send::{FetchError, Outcome, Refusal, Request};
 pub(crate) use ship::Shipment;

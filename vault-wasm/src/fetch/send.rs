@@ -3,9 +3,10 @@
 use keyferry_protocol::{ErrorCode, Fallback, header, routing::OPENROUTER};
 
 use super::{
-    Answer, Route, SendError, Shipment, Transport,
+    Answer, Meter, Route, SendError, Shipment, Transport,
     choose::{ChooseError, provider_of},
     clean::{Cleaned, clean},
+    meter::ASK,
     target::{Target, TargetError, resolve},
 };
 use crate::{
@@ -87,6 +88,8 @@ pub enum Outcome<A> {
         answer: A,
         /// The key it was made with.
         key: Option<Id>,
+        /// To be fed the body, and settled with [`Vault::settle`].
+        meter: Option<Meter>,
     },
     /// Not sent.
     Refusal(Refusal),
@@ -168,7 +171,11 @@ impl<P: Platform> Vault<P> {
         let Some(provider) = provider else {
             // Nothing of a provider's is asked for: no key is needed, and none is sent.
             let answer = self.ship(&shipment).await?;
-            return Ok(Outcome::Answer { answer, key: None });
+            return Ok(Outcome::Answer {
+                answer,
+                key: None,
+                meter: None,
+            });
         };
         shipment.provider = Some(&provider);
 
@@ -184,7 +191,11 @@ impl<P: Platform> Vault<P> {
                 let asked = unified && fallback.is_some_and(|choice| choice != Fallback::Never);
                 if asked && reason != "locked" && self.relay_pays(&provider).await {
                     let answer = self.ship(&shipment).await?;
-                    return Ok(Outcome::Answer { answer, key: None });
+                    return Ok(Outcome::Answer {
+                        answer,
+                        key: None,
+                        meter: None,
+                    });
                 }
                 self.tell_key_needed(&provider, reason);
                 Ok(refuse(code, Some(provider), Some(reason)))
@@ -257,6 +268,12 @@ impl<P: Platform> Vault<P> {
         keys: &[Id],
     ) -> Result<Outcome<AnswerOf<P>>, FetchError> {
         let wished = shipment.fallback;
+        let already = shipment.headers.iter().any(|(name, _)| name == ASK.0);
+        let asked = !already && self.must_ask(shipment.path_and_query, shipment.body).await;
+        let mut headers = shipment.headers.to_vec();
+        if asked {
+            headers.push((ASK.0.to_owned(), ASK.1.to_owned()));
+        }
         for (tried, id) in keys.iter().enumerate() {
             let last = tried + 1 == keys.len();
             // Counted before sending, so that requests made at once take turns.
@@ -268,6 +285,7 @@ impl<P: Platform> Vault<P> {
                 Err(_) => continue,
             };
             let attempt = Shipment {
+                headers: &headers,
                 key: Some((ticket, &key)),
                 fallback: if last { wished } else { Some(Fallback::Never) },
                 ..*shipment
@@ -294,9 +312,11 @@ impl<P: Platform> Vault<P> {
                 answer.discard();
                 continue;
             }
+            let meter = Meter::new(&answer, asked, ticket, *id);
             return Ok(Outcome::Answer {
                 answer,
                 key: Some(*id),
+                meter,
             });
         }
         // Every key turned out to be damaged.

@@ -424,3 +424,83 @@ fn a_lease_is_asked_for_with_the_key_and_told_as_it_came() {
         Error::NotFound
     );
 }
+
+#[test]
+fn usage_is_read_from_the_answer_and_the_chunk_asked_for_is_taken_out() {
+    let vault = ready();
+    let body = r#"{"model":"gpt-4o","stream":true}"#;
+    let streaming = request("https://relay.example/v1/chat/completions", body);
+    let answer = ok()
+        .with("content-type", "text/event-stream")
+        .with("x-byok-price", "input=2500000;output=10000000");
+    let (outcome, sent) = fetch(&vault, &streaming, &[answer]);
+    assert_eq!(sent[0].header("x-byok-usage"), Some("1"));
+    let Outcome::Answer {
+        meter: Some(mut meter),
+        key: Some(key),
+        ..
+    } = outcome.unwrap()
+    else {
+        panic!("a streamed answer is metered");
+    };
+    let mut seen = Vec::new();
+    for chunk in [
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":20}}\n\n",
+        "data: [DONE]\n\n",
+    ] {
+        seen.extend_from_slice(&meter.feed(chunk.as_bytes()));
+    }
+    seen.extend_from_slice(&meter.finish());
+    vault.settle(&meter, false);
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(
+        seen.contains("Hi") && seen.contains("[DONE]") && !seen.contains("usage"),
+        "{seen}"
+    );
+    let rows = block_on(vault.usage_report(0)).unwrap();
+    assert_eq!(rows[0].key, key);
+    assert_eq!(
+        (rows[0].counts.input_tokens, rows[0].counts.output_tokens),
+        (1000, 20)
+    );
+    // 1000 × 2.5 millionths + 20 × 10 millionths of a dollar.
+    assert_eq!(rows[0].counts.cost_micros, 2_700);
+    assert_eq!(rows[0].counts.estimated, 0);
+}
+
+#[test]
+fn a_stream_that_asks_by_itself_is_left_alone() {
+    let vault = ready();
+    for body in [
+        r#"{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}}"#,
+        r#"{"model":"gpt-4o"}"#,
+    ] {
+        let streaming = request("https://relay.example/v1/chat/completions", body);
+        let (_, sent) = fetch(&vault, &streaming, &[ok()]);
+        assert_eq!(sent[0].header("x-byok-usage"), None);
+    }
+}
+
+#[test]
+fn an_answer_given_up_is_counted_as_an_estimate() {
+    let vault = ready();
+    let body = r#"{"model":"gpt-4o","stream":true}"#;
+    let streaming = request("https://relay.example/v1/chat/completions", body);
+    let answer = ok().with("content-type", "text/event-stream");
+    let (outcome, _) = fetch(&vault, &streaming, &[answer]);
+    let Outcome::Answer {
+        meter: Some(mut meter),
+        ..
+    } = outcome.unwrap()
+    else {
+        panic!("a streamed answer is metered");
+    };
+    let text = "words ".repeat(100);
+    let chunk = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    drop(meter.feed(chunk.as_bytes()));
+    vault.settle(&meter, true);
+    let counts = block_on(vault.usage_report(0)).unwrap()[0].counts;
+    assert!(counts.output_tokens > 50);
+    assert_eq!(counts.estimated, 1);
+}
