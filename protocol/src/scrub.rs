@@ -7,6 +7,9 @@
 //! The text is read in two ways at once, as it stands and with its escapes resolved, because a
 //! backslash or percent sign before a key need not be an escape.
 
+mod skim;
+
+pub use self::skim::Skim;
 use crate::catalogue::Catalogue;
 use crate::path::hex;
 use crate::shape::public_prefix;
@@ -19,17 +22,21 @@ pub const WINDOW: usize = 8;
 /// Most bytes held back at any time. A run whose escapes take more than this shows its first
 /// characters, at most seven of them, before the rest is taken out.
 pub const MAX_HELD: usize = WINDOW - 1;
-/// What stands in a key's place. It needs no escaping in JSON, SSE, HTML or URLs.
-pub const REPLACEMENT: &[u8] = b"redacted";
+/// What stands in a key's place. It needs no escaping in JSON, SSE, HTML or URLs, and its ends are
+/// no characters of keys: with letters there, it could make up a run with what it stands beside.
+pub const REPLACEMENT: &[u8] = b"*redacted*";
 
 /// Scrubs a text of one key.
 pub struct Scrubber {
     pattern: Pattern,
+    skim: Skim,
     plain: Runs,
     decoded: Runs,
     escape: Escape,
     /// Where the escape being read begins, counted from the start of the text.
     escape_start: usize,
+    /// Where the last escape ended: from there on both readings of the text are the same.
+    plain_since: usize,
     held: Zeroizing<Vec<u8>>,
     /// Bytes read so far.
     offset: usize,
@@ -47,8 +54,10 @@ impl Scrubber {
             plain: Runs::new(&pattern),
             decoded: Runs::new(&pattern),
             pattern,
+            skim: Skim::new(secret),
             escape: Escape::None,
             escape_start: 0,
+            plain_since: 0,
             held: Zeroizing::new(Vec::new()),
             offset: 0,
             redacted_to: None,
@@ -58,10 +67,7 @@ impl Scrubber {
     /// Scrubs a whole key; its public prefix (`sk-proj-`) may stay.
     #[must_use]
     pub fn for_key(catalogue: &Catalogue, key: &str) -> Self {
-        let secret = key
-            .strip_prefix(public_prefix(catalogue, key))
-            .unwrap_or(key);
-        Self::new(secret.as_bytes())
+        Self::new(secret_part(catalogue, key))
     }
 
     /// Scrubs a text that is there as a whole.
@@ -81,8 +87,23 @@ impl Scrubber {
         }
         let base = self.offset - self.held.len();
         let mut cuts: Vec<Range<usize>> = Vec::new();
-        for &byte in chunk {
+        let mut at = 0;
+        // Where to look for a leap again: past the window that stopped the last one.
+        let mut leap_from = 0;
+        while let Some(&byte) = chunk.get(at) {
+            if at >= leap_from
+                && self.skim.is_usable()
+                && let Some(back) = self.rewind(at)
+            {
+                at -= back;
+                let clear = self.skim.clear(chunk.get(at..).unwrap_or_default());
+                at += clear;
+                self.offset += clear;
+                leap_from = at + WINDOW + back + 1;
+                continue;
+            }
             self.byte(byte, &mut cuts);
+            at += 1;
         }
         let cuts = merge(cuts, base);
         let hold_from = self
@@ -118,8 +139,29 @@ impl Scrubber {
         self.plain.clear();
         self.decoded.clear();
         self.escape = Escape::None;
+        self.plain_since = self.offset;
         self.redacted_to = None;
         core::mem::take(&mut *self.held)
+    }
+
+    /// Goes back to where the longest unfinished run begins, so that reading goes on as at the
+    /// start of a text; by how many bytes. `None` when an escape is being read or stands in that
+    /// run, or the run began before the last `within` bytes.
+    fn rewind(&mut self, within: usize) -> Option<usize> {
+        let back = self.plain.longest;
+        let begins = self.offset - back.min(self.offset);
+        let same = self.escape == Escape::None
+            && self.decoded.longest == back
+            && begins >= self.plain_since
+            && back < self.pattern.window
+            && back <= within;
+        if !same {
+            return None;
+        }
+        self.plain.clear();
+        self.decoded.clear();
+        self.offset = begins;
+        Some(back)
     }
 
     /// Where the bytes that must wait begin.
@@ -188,6 +230,7 @@ impl Scrubber {
         let start = if self.escape == Escape::None {
             at
         } else {
+            self.plain_since = self.offset;
             self.escape_start
         };
         self.escape = match byte {
@@ -205,6 +248,7 @@ impl Scrubber {
 
     fn resolved(&mut self, char: Option<u8>, cuts: &mut Vec<Range<usize>>) {
         self.escape = Escape::None;
+        self.plain_since = self.offset;
         self.decoded
             .character(&self.pattern, char, self.escape_start, self.offset, cuts);
     }
@@ -214,6 +258,14 @@ impl Scrubber {
         self.resolved(None, cuts);
         self.unescaped(byte, at, cuts);
     }
+}
+
+/// What of a key is secret: all but its public prefix.
+#[must_use]
+pub fn secret_part<'k>(catalogue: &Catalogue, key: &'k str) -> &'k [u8] {
+    key.strip_prefix(public_prefix(catalogue, key))
+        .unwrap_or(key)
+        .as_bytes()
 }
 
 impl core::fmt::Debug for Scrubber {

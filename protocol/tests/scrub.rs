@@ -95,7 +95,7 @@ fn the_key_goes_and_its_public_prefix_stays() {
     let text = format!("Incorrect API key provided: {KEY}. See your dashboard.");
     assert_eq!(
         scrub(&text),
-        "Incorrect API key provided: sk-proj-redacted. See your dashboard."
+        "Incorrect API key provided: sk-proj-*redacted*. See your dashboard."
     );
 }
 
@@ -103,17 +103,24 @@ fn the_key_goes_and_its_public_prefix_stays() {
 fn eight_characters_go_and_seven_stay() {
     for start in 0..=SECRET.len() - WINDOW {
         let text = format!("<{}>", &SECRET[start..start + WINDOW]);
-        assert_eq!(scrub(&text), "<redacted>");
+        assert_eq!(scrub(&text), "<*redacted*>");
         let text = format!("<{}>", &SECRET[start..start + WINDOW - 1]);
         assert_eq!(scrub(&text), text);
     }
 }
 
 #[test]
+fn what_stands_in_a_keys_place_completes_no_run() {
+    // The secret holds `d_-FgHjP`.
+    let out = scrub("q7Zr2WtL_-FgHjP");
+    assert!(!leaks(out.as_bytes()), "{out}");
+}
+
+#[test]
 fn masked_echoes_lose_what_is_too_long() {
     // OpenAI's and DeepSeek's way of echoing.
     assert_eq!(scrub("sk-proj-**********6Ra1"), "sk-proj-**********6Ra1");
-    assert_eq!(scrub("****PqYuTe6Ra1"), "****redacted");
+    assert_eq!(scrub("****PqYuTe6Ra1"), "*****redacted*");
 }
 
 #[test]
@@ -211,7 +218,7 @@ fn clean_text_is_passed_on_uncopied_and_undelayed() {
 fn short_and_empty_secrets() {
     assert_eq!(
         &*Scrubber::new(b"abcd").scrub(b"xabcdx abc"),
-        b"xredactedx abc"
+        b"x*redacted*x abc"
     );
     assert_eq!(&*Scrubber::new(b"").scrub(b"anything"), b"anything");
     let long = "0123456789abcdef".repeat(64);

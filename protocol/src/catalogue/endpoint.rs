@@ -56,6 +56,13 @@ impl Endpoint {
     /// decoded, as the provider will read it.
     #[must_use]
     pub fn matches_path(&self, path: &str) -> bool {
+        // Most patterns differ in their plain part already.
+        let Some((plain, _)) = self.path.split_once('*') else {
+            return *self.path == *path;
+        };
+        if !path.starts_with(plain) {
+            return false;
+        }
         let mut segments = path.split('/');
         for pattern in self.path.split('/') {
             let Some(segment) = segments.next() else {

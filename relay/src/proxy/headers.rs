@@ -4,45 +4,48 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use keyferry_protocol::Provider;
-use keyferry_protocol::scrub::Scrubber;
+use keyferry_protocol::scrub::{Scrubber, Skim};
 
 use crate::secret::Secret;
 
 /// Request fields that stay here: hop-by-hop (RFC 9110 §7.6.1), what the HTTP client writes
 /// itself, what tells the provider about the app or the network in between.
-const KEPT_BACK: [&str; 30] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    "host",
-    "content-length",
-    "expect",
-    "accept-encoding",
-    "cookie",
-    "cookie2",
-    "origin",
-    "referer",
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "true-client-ip",
-    "anthropic-dangerous-direct-browser-access",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "access-control-request-headers",
-    // Would turn an allowed method into another one behind the allow-list.
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-];
+fn is_kept_back(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "host"
+            | "content-length"
+            | "expect"
+            | "accept-encoding"
+            | "cookie"
+            | "cookie2"
+            | "origin"
+            | "referer"
+            | "forwarded"
+            | "via"
+            | "x-real-ip"
+            | "true-client-ip"
+            | "anthropic-dangerous-direct-browser-access"
+            | "traceparent"
+            | "tracestate"
+            | "baggage"
+            | "access-control-request-headers"
+            // Would turn an allowed method into another one behind the allow-list.
+            | "x-http-method"
+            | "x-http-method-override"
+            | "x-method-override"
+    )
+}
 
 /// Families of request fields that stay here.
 const KEPT_BACK_PREFIXES: [&str; 7] = [
@@ -56,40 +59,43 @@ const KEPT_BACK_PREFIXES: [&str; 7] = [
 ];
 
 /// Response fields that reach the client.
-const RELAYED: [&str; 32] = [
-    "accept-ranges",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-range",
-    "content-type",
-    "etag",
-    "last-modified",
-    "openai-model",
-    "openai-processing-ms",
-    "openai-version",
-    "ratelimit",
-    "ratelimit-limit",
-    "ratelimit-policy",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    "request-id",
-    "retry-after",
-    "retry-after-ms",
-    "x-generation-id",
-    "x-goog-upload-chunk-granularity",
-    "x-goog-upload-control-url",
-    "x-goog-upload-header-x-goog-hash",
-    "x-goog-upload-size-received",
-    "x-goog-upload-status",
-    "x-goog-upload-url",
-    "x-ratelimit-limit",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-    "x-request-id",
-    "x-should-retry",
-    "x-zdr",
-];
+fn is_relayed(name: &str) -> bool {
+    matches!(
+        name,
+        "accept-ranges"
+            | "content-disposition"
+            | "content-encoding"
+            | "content-language"
+            | "content-range"
+            | "content-type"
+            | "etag"
+            | "last-modified"
+            | "openai-model"
+            | "openai-processing-ms"
+            | "openai-version"
+            | "ratelimit"
+            | "ratelimit-limit"
+            | "ratelimit-policy"
+            | "ratelimit-remaining"
+            | "ratelimit-reset"
+            | "request-id"
+            | "retry-after"
+            | "retry-after-ms"
+            | "x-generation-id"
+            | "x-goog-upload-chunk-granularity"
+            | "x-goog-upload-control-url"
+            | "x-goog-upload-header-x-goog-hash"
+            | "x-goog-upload-size-received"
+            | "x-goog-upload-status"
+            | "x-goog-upload-url"
+            | "x-ratelimit-limit"
+            | "x-ratelimit-remaining"
+            | "x-ratelimit-reset"
+            | "x-request-id"
+            | "x-should-retry"
+            | "x-zdr"
+    )
+}
 
 /// Families of response fields that reach the client.
 const RELAYED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
@@ -114,7 +120,7 @@ pub(crate) fn outgoing(
     let mut headers = HeaderMap::with_capacity(client.len() + 4);
     for (name, value) in client {
         let text = name.as_str();
-        let kept_back = KEPT_BACK.contains(&text)
+        let kept_back = is_kept_back(text)
             || KEPT_BACK_PREFIXES
                 .iter()
                 .any(|prefix| text.starts_with(prefix))
@@ -146,16 +152,20 @@ pub(crate) fn outgoing(
 }
 
 /// The client's response head: the provider's fields on the allow-list, less those that hold a
-/// part of the key.
-pub(crate) fn incoming(provider: &HeaderMap, scrubber: &mut Scrubber) -> HeaderMap {
+/// part of the key, of which `secret` is what is not public.
+pub(crate) fn incoming(provider: &HeaderMap, secret: &[u8]) -> HeaderMap {
+    let skim = Skim::new(secret);
+    let holds_key = |value: &[u8]| {
+        skim.may_hold(value) && matches!(Scrubber::new(secret).scrub(value), Cow::Owned(_))
+    };
     let mut headers = HeaderMap::with_capacity(provider.len() + 12);
     for (name, value) in provider {
         let text = name.as_str();
-        let relayed = RELAYED.contains(&text)
+        let relayed = is_relayed(text)
             || RELAYED_PREFIXES
                 .iter()
                 .any(|prefix| text.starts_with(prefix));
-        if relayed && matches!(scrubber.scrub(value.as_bytes()), Cow::Borrowed(_)) {
+        if relayed && !holds_key(value.as_bytes()) {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -252,7 +262,7 @@ mod tests {
                 "https://provider.example/upload?key=canary-01234",
             ),
         ]);
-        let seen = incoming(&provider, &mut Scrubber::new(b"canary-0123456789"));
+        let seen = incoming(&provider, b"canary-0123456789");
         let mut names: Vec<&str> = seen.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

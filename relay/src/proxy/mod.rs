@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
-use keyferry_protocol::scrub::Scrubber;
+use keyferry_protocol::scrub::{self, Scrubber};
 use keyferry_protocol::{ErrorCode, Provider};
 
 pub(crate) use answer::Answer;
@@ -222,23 +222,19 @@ fn stream(
     meter.answered(head.status.as_u16(), content_type, asked);
     let events = headers::is_event_stream(&head.headers);
     // Exposed to search for it.
-    let scrubber = || {
-        Scrubber::for_key(
-            live.providers.catalogue(),
-            key.expose_str().unwrap_or_default(),
-        )
-    };
+    let key = key.expose_str().unwrap_or_default();
+    let secret = scrub::secret_part(live.providers.catalogue(), key);
     let body = outbound::Outbound::new(
         source,
         events,
-        is_searched(&head).then(scrubber),
+        is_searched(&head).then(|| Scrubber::new(secret)),
         meter,
         live.config.timeouts.idle,
         Arc::clone(&outcome.interrupted),
     );
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = head.status;
-    *response.headers_mut() = headers::incoming(&head.headers, &mut scrubber());
+    *response.headers_mut() = headers::incoming(&head.headers, secret);
     if events {
         // nginx would otherwise collect the stream before passing it on.
         response.headers_mut().insert(
