@@ -7,7 +7,7 @@ use keyferry_protocol::Payer;
 /// Rows one caller can have in one day; a client that invents model names lands in [`OTHER`].
 pub(crate) const MAX_ROWS: usize = 256;
 
-/// Model of what exceeded [`MAX_ROWS`].
+/// Model of the row that takes what exceeds 256 rows a day.
 pub const OTHER: &str = "*";
 
 /// Longest model name kept, in bytes.
