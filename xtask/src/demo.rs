@@ -73,6 +73,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         let mut command = Command::new("node");
         command
             .arg(root().join("tests/support/standin.mjs"))
+            .stdin(Stdio::piped()) // it ends when this end closes, however this process dies
             .stdout(Stdio::piped());
         let mut standin = Background::start("the stand-in provider", &mut command)?;
         let url = standin.announced("listening ")?;
