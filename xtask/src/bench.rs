@@ -7,17 +7,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::process::{run, step};
-use crate::tools::{CHROMIUM, System, ensure_system, npm_ci};
+use crate::tools::{CHROMIUM, NGINX, REDIS, System, ensure_system, npm_ci};
 use crate::workspace::{root, target};
 
-const NGINX: System = System {
-    program: "nginx",
-    package: "nginx-light",
-};
-const REDIS: System = System {
-    program: "redis-server",
-    package: "redis-server",
-};
 const REDIS_BENCHMARK: System = System {
     program: "redis-benchmark",
     package: "redis-tools",

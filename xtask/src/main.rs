@@ -26,7 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787
-  test [--only SUITE]                    run the suites: unit, wasm, relay, browser, e2e, leak
+  test [--only SUITE]                    run the suites: unit, relay, redis, wasm, browser, e2e, leak, fault
   bench relay|vault|store [--quick]      measure; relay and store take --json and --rounds N,
                                          relay also --peers
   package                                build target/npm/keyferry and www/dist

@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 
 use crate::package;
 use crate::process::{run_watched, step};
-use crate::tools::{self, CHROMEDRIVER, CHROMIUM, WASM_BINDGEN, WASM_PACK};
+use crate::tools::{self, CHROMEDRIVER, CHROMIUM, NGINX, PYTHON, REDIS, WASM_BINDGEN, WASM_PACK};
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 8] = [
     Suite {
         name: "unit",
         run: unit,
@@ -18,6 +18,10 @@ const SUITES: [Suite; 6] = [
     Suite {
         name: "relay",
         run: relay,
+    },
+    Suite {
+        name: "redis",
+        run: redis,
     },
     Suite {
         name: "wasm",
@@ -34,6 +38,10 @@ const SUITES: [Suite; 6] = [
     Suite {
         name: "leak",
         run: leak,
+    },
+    Suite {
+        name: "fault",
+        run: fault,
     },
 ];
 
@@ -117,8 +125,47 @@ fn unit(count: &mut Count) -> Result<bool> {
     Ok(rust && page)
 }
 
+/// Everything of the relay that needs no Redis: its Redis tests are the files `tests/redis_*.rs`.
 fn relay(count: &mut Count) -> Result<bool> {
-    cargo_test(&["keyferry-relay"], count)
+    tools::ensure_system(&[NGINX])?;
+    let mut command = relay_tests();
+    command.args(["--lib", "--bins", "--test", "[!r]*"]);
+    run_watched(&mut command, |line| count.read(line))
+}
+
+fn redis(count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[REDIS])?;
+    let mut command = relay_tests();
+    command.args(["--test", "redis_*"]);
+    run_watched(&mut command, |line| count.read(line))
+}
+
+fn relay_tests() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    command.args([
+        "test",
+        "--quiet",
+        "--no-fail-fast",
+        "--package",
+        "keyferry-relay",
+    ]);
+    command
+}
+
+/// Attacks the relay's API by its own description, from a fuzzer that installs itself.
+fn fault(count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[PYTHON])?;
+    tools::npm_ci()?;
+    let relay = package::relay()?;
+    let mut command = Command::new("node");
+    command
+        .current_dir(root())
+        .env("KEYFERRY_RELAY", relay)
+        .arg("tests/fault/schemathesis.mjs");
+    let succeeded = run_watched(&mut command, |_| ())?;
+    count.add(succeeded);
+    Ok(succeeded)
 }
 
 fn wasm(count: &mut Count) -> Result<bool> {
@@ -200,6 +247,15 @@ struct Count {
 }
 
 impl Count {
+    /// Counts a program that is one test in itself.
+    fn add(&mut self, succeeded: bool) {
+        if succeeded {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
     /// Takes in one line of a runner's output: libtest's `test result: …` (also wasm-bindgen's),
     /// or Node's `ℹ pass N` and `ℹ fail N`.
     fn read(&mut self, line: &str) {

@@ -174,6 +174,19 @@ pub(crate) const CHROMEDRIVER: System = System {
     package: "chromium-driver",
 };
 
+pub(crate) const NGINX: System = System {
+    program: "nginx",
+    package: "nginx-light",
+};
+pub(crate) const REDIS: System = System {
+    program: "redis-server",
+    package: "redis-server",
+};
+pub(crate) const PYTHON: System = System {
+    program: "python3",
+    package: "python3-venv",
+};
+
 /// Installs what is missing through apt-get, when root or sudo allows; else says what to install.
 pub(crate) fn ensure_system(needed: &[System]) -> Result<()> {
     let missing: Vec<_> = needed
