@@ -5,7 +5,7 @@ import { signalOf, toWire } from "./request.js";
 import { refusalResponse, toResponse } from "./response.js";
 
 /** How failures that are no `fetch` failures are answered; whatever is not here is a 503. */
-const REFUSALS: { readonly [code: string]: { status: number; kind: string; reason?: string } } = {
+const REFUSALS: { readonly [code: string]: Pick<Refusal, "status" | "kind" | "reason"> | undefined } = {
   locked: { status: 423, kind: "invalid_request_error", reason: "locked" },
   bad_argument: { status: 400, kind: "invalid_request_error" },
 };
@@ -36,7 +36,8 @@ export async function vaultFetch(
     if (thrown.code === "foreign_url" || thrown.code === "network" || thrown.code === "aborted") {
       throw new TypeError(thrown.message, { cause: thrown });
     }
-    refusal = { status: 503, kind: "api_error", ...REFUSALS[thrown.code], code: thrown.code, message: thrown.message };
+    const form = REFUSALS[thrown.code] ?? { status: 503, kind: "api_error" };
+    refusal = { ...form, code: thrown.code, message: thrown.message };
   }
   refused(refusal);
   return refusalResponse(refusal, url);
