@@ -28,6 +28,8 @@ pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
 pub mod browser;
+#[cfg(all(not(target_arch = "wasm32"), any(test, feature = "testing")))]
+pub mod offline;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -132,9 +132,15 @@ impl Random for SeededRandom {
 pub struct FastKdf {
     calls: Rc<RefCell<Vec<u32>>>,
     target: Rc<Cell<Option<u32>>>,
+    real: Rc<Cell<bool>>,
 }
 
 impl FastKdf {
+    /// From here on every iteration is done.
+    pub fn make_real(&self) {
+        self.real.set(true);
+    }
+
     /// Another policy for new slots.
     pub fn set_target(&self, iterations: u32) {
         self.target.set(Some(iterations));
@@ -162,6 +168,11 @@ impl Kdf for FastKdf {
     ) -> Result<Key, Error> {
         self.calls.borrow_mut().push(iterations);
         yield_now().await;
+        if self.real.get() {
+            return Ok(Key::filled(|out| {
+                hazmat::derive_pbkdf2_sha256(password, salt, iterations, out)
+            })?);
+        }
         let salt = [salt, &iterations.to_be_bytes()].concat();
         Ok(Key::filled(|out| {
             hazmat::derive_pbkdf2_sha256(password, &salt, 2, out)

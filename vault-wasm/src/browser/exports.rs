@@ -501,7 +501,7 @@ impl Vault {
 fn with_meter(
     vault: Rc<vault::Vault<Browser>>,
     response: Response,
-    meter: Option<Meter>,
+    meter: Option<Box<Meter>>,
 ) -> Response {
     let Some(meter) = meter else { return response };
     metered(response, meter, move |meter, interrupted| {

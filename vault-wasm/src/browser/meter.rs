@@ -42,7 +42,7 @@ extern "C" {
 /// has ended (`false`) or was given up (`true`).
 pub(super) fn metered(
     response: Response,
-    meter: Meter,
+    meter: Box<Meter>,
     settle: impl Fn(&Meter, bool) + 'static,
 ) -> Response {
     let Some(body) = response.body() else {
@@ -58,7 +58,7 @@ pub(super) fn metered(
 fn wrap(
     response: &Response,
     body: &JsValue,
-    meter: Meter,
+    meter: Box<Meter>,
     settle: impl Fn(&Meter, bool) + 'static,
 ) -> Result<Response, JsValue> {
     let running = Rc::new(RefCell::new(Some(meter)));

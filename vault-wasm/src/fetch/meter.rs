@@ -33,18 +33,23 @@ pub struct Meter {
 impl Meter {
     /// For an answer whose body may tell its usage. `asked`: its stream was made to tell, and the
     /// chunk that does has to be taken out again.
-    pub(super) fn new(answer: &impl Answer, asked: bool, ticket: Ticket, key: Id) -> Option<Self> {
+    pub(super) fn new(
+        answer: &impl Answer,
+        asked: bool,
+        ticket: Ticket,
+        key: Id,
+    ) -> Option<Box<Self>> {
         if answer.status() >= 400 {
             return None;
         }
         let framing = Framing::of(&answer.header("content-type")?)?;
         let price = answer.header(PRICE).and_then(|price| parse_price(&price));
-        Some(Self {
+        Some(Box::new(Self {
             reader: UsageReader::new(framing, asked),
             price,
             ticket,
             key,
-        })
+        }))
     }
 
     /// Reads a chunk; what comes back is to be passed on.

@@ -89,7 +89,7 @@ pub enum Outcome<A> {
         /// The key it was made with.
         key: Option<Id>,
         /// To be fed the body, and settled with [`Vault::settle`].
-        meter: Option<Meter>,
+        meter: Option<Box<Meter>>,
     },
     /// Not sent.
     Refusal(Refusal),

@@ -42,3 +42,7 @@ impl From<crate::hazmat::Refused> for FormatError {
         Self::NotAuthentic
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+mod tests;

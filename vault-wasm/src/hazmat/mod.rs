@@ -26,3 +26,6 @@ pub(crate) use pbkdf2::derive_pbkdf2_sha256;
 /// Deliberately says nothing more; which check failed is of use to an attacker only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
+
+#[cfg(test)]
+mod vectors;

@@ -19,6 +19,7 @@ fn batch(guard: Option<&[u8]>, puts: &[(RecordKey, &[u8])], deletes: &[RecordKey
     }
 }
 
+#[allow(clippy::expect_used, reason = "a test suite fails by panicking")]
 async fn names(store: &impl Store) -> Vec<RecordKey> {
     let mut names: Vec<_> = store
         .read_all()

@@ -195,7 +195,7 @@ fn lock_wins_over_an_unlock_in_flight() {
     // Stops while the key is derived.
     assert!(unlocking.as_mut().poll(&mut context).is_pending());
     vault.lock(Reason::Requested);
-    assert_eq!(block_on(async { unlocking.await }), Err(Error::Locked));
+    assert_eq!(block_on(unlocking), Err(Error::Locked));
     assert_eq!(vault.snapshot().status, Status::Locked);
 }
 
