@@ -22,6 +22,15 @@ export async function vaultFrame(page) {
   return frame;
 }
 
+/** Goes to a screen by the page's navigation. @param {Page} page @param {"settings" | "chat"} screen */
+export async function goTo(page, screen) {
+  const link = page.getByTestId(`nav-${screen}`);
+  await link.scrollIntoViewIfNeeded();
+  // A click right after scrolling would still go by the old picture, into the vault's frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))));
+  await link.click();
+}
+
 /** Creates the vault and puts the recovery code away. Gives the code. @param {Page} page */
 export async function createVault(page, password = PASSWORD) {
   const vault = settings(page);
@@ -37,7 +46,7 @@ export async function createVault(page, password = PASSWORD) {
 
 /** @param {Page} page */
 export async function unlock(page, password = PASSWORD) {
-  await page.getByTestId("nav-settings").click();
+  await goTo(page, "settings");
   await settings(page).getByTestId("unlock-password").fill(password);
   await settings(page).getByTestId("unlock-submit").click();
   await state(page, "unlocked");
@@ -50,7 +59,7 @@ export async function state(page, name) {
 
 /** @param {Page} page @param {string} provider @param {string} key @param {string} [name] */
 export async function addKey(page, provider, key, name) {
-  await page.getByTestId("nav-settings").click();
+  await goTo(page, "settings");
   const vault = settings(page);
   await vault.getByTestId("key-provider").selectOption(provider);
   await vault.getByTestId("key-value").fill(key);
@@ -73,7 +82,7 @@ export async function chat(page, provider, text = "Hello") {
 
 /** Sends a message and returns at once. @param {Page} page @param {string} provider */
 export async function startChat(page, provider, text = "Hello") {
-  await page.getByTestId("nav-chat").click();
+  await goTo(page, "chat");
   await page.getByTestId("chat-provider").selectOption(provider);
   await page.getByTestId("chat-input").fill(text);
   await page.getByTestId("chat-send").click();

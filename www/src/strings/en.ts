@@ -64,9 +64,10 @@ export const en = {
     paidByUser: (provider: string) => `Paid with your ${provider} key`,
     paidByServer: (provider: string) => `Paid by this site, through ${provider}`,
     paidByUnknown: (provider: string) => `Answered by ${provider}`,
+    /** Of a model without a known price only the tokens are. */
     cost: (tokens: number, usd: number, estimated: boolean) => {
       const money = usd.toLocaleString("en", { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
-      return ` · ${tokens.toLocaleString("en")} tokens, ${estimated ? "about " : ""}${money}`;
+      return ` · ${tokens.toLocaleString("en")} tokens${usd > 0 ? `, ${estimated ? "about " : ""}${money}` : ""}`;
     },
     emptyInput: "Write a message first.",
     emptyModel: "Enter a model name.",
