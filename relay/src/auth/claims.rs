@@ -1,126 +1,148 @@
 //! What a verified token says (RFC 7519 §4.1) and whether it counts here and now.
 
+use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 
+use super::jwk::ALGORITHMS;
+use super::token::{Token, VerifyingKey};
 use super::{AuthError, Subject};
 
 /// Seconds by which the issuer's clock may differ from ours, in either direction (RFC 7519 §4.1.4
 /// allows "usually no more than a few minutes").
-pub(super) const LEEWAY: u64 = 30;
+const LEEWAY: u64 = 30;
 
 /// Longest `sub` and `plan` in bytes: they become part of keys in the shared store. OpenID Connect
 /// Core §2 caps `sub` at 255.
 const MAX_NAME: usize = 255;
 
-/// The claims that decide something. A claim that occurs twice is an error.
+/// The claims that are read here; the library checks the registered ones. Types are checked for
+/// all of them, and a claim that occurs twice is an error.
 #[derive(Deserialize)]
-pub(super) struct Claims {
-    iss: Option<String>,
-    sub: Option<String>,
-    aud: Option<Audience>,
-    exp: Option<NumericDate>,
-    nbf: Option<NumericDate>,
+struct Claims {
+    #[serde(rename = "iss")]
+    _issuer: Option<String>,
+    sub: String,
     plan: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
+/// Who issues tokens and for whom, as checks for each accepted algorithm.
+#[derive(Debug)]
+pub(super) struct Expected {
+    issuer: String,
+    checks: Vec<Validation>,
 }
 
-/// Seconds since 1970, possibly with a fraction (RFC 7519 §2).
-#[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum NumericDate {
-    Whole(u64),
-    Fraction(f64),
-}
+impl Expected {
+    /// Tokens of `issuer`; any one of `audiences` must be among a token's own.
+    pub(super) fn new(issuer: String, audiences: &[String]) -> Self {
+        let checks = ALGORITHMS
+            .iter()
+            .map(|algorithm| {
+                let mut validation = Validation::new(*algorithm);
+                validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+                validation.set_issuer(&[&issuer]);
+                validation.set_audience(audiences);
+                validation.leeway = LEEWAY;
+                validation.validate_nbf = true;
+                validation
+            })
+            .collect();
+        Self { issuer, checks }
+    }
 
-impl NumericDate {
-    /// Whether the date lies at or before `now`.
-    fn is_past(self, now: u64) -> bool {
-        match self {
-            Self::Whole(seconds) => seconds <= now,
-            // Exact for every date before the year 285,000,000.
-            #[allow(clippy::cast_precision_loss)]
-            Self::Fraction(seconds) => !seconds.is_finite() || seconds <= now as f64,
+    /// Verifies `token` under `key`. Only a token that is right in everything else is reported as
+    /// expired.
+    pub(super) fn verify(
+        &self,
+        token: &Token<'_>,
+        key: &VerifyingKey,
+    ) -> Result<Subject, AuthError> {
+        let validation = self
+            .validation(key.algorithm())
+            .filter(|_| token.claims_algorithm(key.algorithm()))
+            .ok_or(AuthError::WrongAlgorithm)?;
+        match token.verify::<Claims>(key, validation) {
+            Ok(claims) => claims.subject(&self.issuer),
+            // The library looks at the dates first.
+            Err(AuthError::Expired) => {
+                let mut dateless = validation.clone();
+                dateless.validate_exp = false;
+                token
+                    .verify::<Claims>(key, &dateless)?
+                    .subject(&self.issuer)?;
+                Err(AuthError::Expired)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Option<&Validation> {
+        self.checks
+            .iter()
+            .find(|validation| validation.algorithms.contains(&algorithm))
     }
 }
 
-/// Who issues tokens and for whom.
-#[derive(Clone, Debug)]
-pub(super) struct Expected {
-    pub(super) issuer: String,
-    /// Any one of these must be among the token's audiences.
-    pub(super) audiences: Vec<String>,
-}
-
 impl Claims {
-    /// Checks every required claim. Expiry comes last: only a token that is right in everything
-    /// else is reported as expired.
-    ///
-    /// `now` is in seconds since 1970.
-    pub(super) fn check(self, expected: &Expected, now: u64) -> Result<Subject, AuthError> {
-        if self.iss.as_deref() != Some(&expected.issuer) {
-            return Err(AuthError::WrongIssuer);
+    fn subject(self, issuer: &str) -> Result<Subject, AuthError> {
+        if self.sub.is_empty() {
+            return Err(AuthError::MissingClaim);
         }
-        let ours = |audience: &String| expected.audiences.contains(audience);
-        let for_us = match &self.aud {
-            None => false,
-            Some(Audience::One(audience)) => ours(audience),
-            Some(Audience::Many(audiences)) => audiences.iter().any(ours),
-        };
-        if !for_us {
-            return Err(AuthError::WrongAudience);
-        }
-        let subject = self
-            .sub
-            .filter(|sub| !sub.is_empty())
-            .ok_or(AuthError::MissingClaim)?;
-        if subject.len() > MAX_NAME || self.plan.as_ref().is_some_and(|plan| plan.len() > MAX_NAME)
+        if self.sub.len() > MAX_NAME || self.plan.as_ref().is_some_and(|plan| plan.len() > MAX_NAME)
         {
             return Err(AuthError::Malformed);
         }
-        let expires = self.exp.ok_or(AuthError::MissingClaim)?;
-        if self
-            .nbf
-            .is_some_and(|nbf| !nbf.is_past(now.saturating_add(LEEWAY)))
-        {
-            return Err(AuthError::NotYetValid);
-        }
-        if expires.is_past(now.saturating_sub(LEEWAY)) {
-            return Err(AuthError::Expired);
-        }
-        Ok(Subject::new(&expected.issuer, &subject, self.plan))
+        Ok(Subject::new(issuer, &self.sub, self.plan))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jsonwebtoken::get_current_timestamp as now;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    const NOW: u64 = 1_800_000_000;
+    const SECRET: [u8; 32] = [7; 32];
 
-    fn check(claims: serde_json::Value) -> Result<Subject, AuthError> {
-        let expected = Expected {
-            issuer: "https://id.example".into(),
-            audiences: vec!["keyferry".into(), "other".into()],
-        };
-        serde_json::from_value::<Claims>(claims)
-            .unwrap()
-            .check(&expected, NOW)
+    /// What becomes of a well-signed token with this payload.
+    fn check_text(payload: &str) -> Result<Subject, AuthError> {
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#),
+            URL_SAFE_NO_PAD.encode(payload)
+        );
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &SECRET);
+        let mac = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+        let token = format!("{signed}.{mac}");
+        Expected::new(
+            "https://id.example".into(),
+            &["keyferry".into(), "other".into()],
+        )
+        .verify(&Token::parse(&token).unwrap(), &VerifyingKey::hmac(&SECRET))
+    }
+
+    fn check(claims: &Value) -> Result<Subject, AuthError> {
+        check_text(&claims.to_string())
+    }
+
+    fn whole() -> Value {
+        json!({"iss": "https://id.example", "sub": "u1", "aud": "keyferry", "exp": now() + 60})
+    }
+
+    fn with(claim: &str, value: Value) -> Value {
+        let mut claims = whole();
+        claims[claim] = value;
+        claims
     }
 
     #[test]
     fn complete_claims_name_the_caller() {
-        let identity = check(json!({
+        let identity = check(&json!({
             "iss": "https://id.example", "sub": "u1", "aud": ["x", "keyferry"],
-            "exp": NOW + 60, "nbf": NOW - 60, "plan": "pro", "extra": {"ignored": true},
+            "exp": now() + 60, "nbf": now() - 60, "plan": "pro", "extra": {"ignored": true},
         }))
         .unwrap();
         assert_eq!(identity.plan(), Some("pro"));
@@ -129,72 +151,101 @@ mod tests {
 
     #[test]
     fn each_required_claim_is_required() {
-        let whole =
-            json!({"iss": "https://id.example", "sub": "u1", "aud": "keyferry", "exp": NOW + 60});
-        check(whole.clone()).unwrap();
-        for (claim, error) in [
-            ("iss", AuthError::WrongIssuer),
-            ("aud", AuthError::WrongAudience),
-            ("sub", AuthError::MissingClaim),
-            ("exp", AuthError::MissingClaim),
-        ] {
-            let mut claims = whole.clone();
-            claims.as_object_mut().unwrap().remove(claim);
-            assert_eq!(check(claims).unwrap_err(), error, "{claim}");
+        check(&whole()).unwrap();
+        for claim in ["iss", "aud", "sub", "exp"] {
+            for absent in [None, Some(Value::Null)] {
+                let mut claims = whole();
+                match absent {
+                    None => drop(claims.as_object_mut().unwrap().remove(claim)),
+                    Some(null) => claims[claim] = null,
+                }
+                let error = check(&claims).unwrap_err();
+                assert!(
+                    matches!(error, AuthError::MissingClaim | AuthError::Malformed),
+                    "{claim}: {error:?}"
+                );
+            }
         }
     }
 
     #[test]
     fn values_of_others_are_refused() {
-        let whole =
-            json!({"iss": "https://id.example", "sub": "u1", "aud": "keyferry", "exp": NOW + 60});
         for (claim, value, error) in [
             ("iss", json!("https://id.example/"), AuthError::WrongIssuer),
             ("aud", json!("keyferry2"), AuthError::WrongAudience),
             ("aud", json!([]), AuthError::WrongAudience),
             ("sub", json!(""), AuthError::MissingClaim),
             ("sub", json!("x".repeat(256)), AuthError::Malformed),
-            ("nbf", json!(NOW + 31), AuthError::NotYetValid),
-            ("exp", json!(NOW - 30), AuthError::Expired),
+            ("plan", json!("x".repeat(256)), AuthError::Malformed),
+            ("nbf", json!(now() + 40), AuthError::NotYetValid),
+            ("exp", json!(now() - 31), AuthError::Expired),
             ("exp", json!(0), AuthError::Expired),
         ] {
-            let mut claims = whole.clone();
-            claims[claim] = value.clone();
-            assert_eq!(check(claims).unwrap_err(), error, "{claim}: {value}");
+            let claims = with(claim, value.clone());
+            assert_eq!(check(&claims).unwrap_err(), error, "{claim}: {value}");
         }
     }
 
     #[test]
-    fn dates_at_the_edge_of_the_leeway_pass() {
+    fn expiry_is_told_last() {
+        for (claim, value, error) in [
+            ("iss", json!("https://eve.example"), AuthError::WrongIssuer),
+            ("aud", json!("eve"), AuthError::WrongAudience),
+            ("sub", json!(""), AuthError::MissingClaim),
+            ("nbf", json!(now() + 600), AuthError::NotYetValid),
+        ] {
+            let mut claims = with(claim, value);
+            claims["exp"] = json!(now() - 60);
+            assert_eq!(check(&claims).unwrap_err(), error, "{claim}");
+        }
+    }
+
+    #[test]
+    fn dates_within_the_leeway_pass() {
+        #[allow(clippy::cast_precision_loss, reason = "exact for dates of our time")]
+        let fraction = now() as f64 + 0.5;
         for (claim, value) in [
-            ("exp", json!(NOW - 29)),
-            ("exp", json!(1_800_000_000.5)),
-            ("nbf", json!(NOW + 30)),
+            ("exp", json!(now() - 20)),
+            ("exp", json!(fraction)),
+            ("nbf", json!(now() + 20)),
         ] {
-            let mut claims =
-                json!({"iss": "https://id.example", "sub": "u1", "aud": "keyferry", "exp": NOW});
-            claims[claim] = value.clone();
-            check(claims).unwrap_or_else(|error| panic!("{claim} {value}: {error}"));
+            check(&with(claim, value.clone()))
+                .unwrap_or_else(|error| panic!("{claim} {value}: {error}"));
         }
     }
 
     #[test]
-    fn ambiguous_or_mistyped_claims_are_not_read() {
-        for text in [
-            r#"{"sub":"a","sub":"b"}"#,
-            r#"{"exp":"1800000060"}"#,
-            r#"{"exp":-1e999}"#,
-            r#"{"aud":{"keyferry":true}}"#,
-            r#"{"plan":["free","pro"]}"#,
+    fn ambiguous_or_mistyped_claims_are_refused() {
+        check_text(&whole().to_string()).unwrap();
+        for (claim, value) in [
+            ("exp", json!((now() + 60).to_string())),
+            ("exp", json!(-1)),
+            ("nbf", json!("0")),
+            ("iss", json!(["https://id.example"])),
+            ("aud", json!({"keyferry": true})),
+            ("sub", json!(1)),
+            ("plan", json!(["free", "pro"])),
         ] {
-            assert!(serde_json::from_str::<Claims>(text).is_err(), "{text}");
+            assert!(
+                check(&with(claim, value.clone())).is_err(),
+                "{claim} {value}"
+            );
         }
-    }
-
-    #[test]
-    fn a_negative_expiry_is_past() {
-        let claims =
-            json!({"iss": "https://id.example", "sub": "u1", "aud": "keyferry", "exp": -1});
-        assert_eq!(check(claims).unwrap_err(), AuthError::Expired);
+        for (claim, value) in [
+            ("sub", r#""u2""#),
+            ("iss", r#""https://id.example""#),
+            ("aud", r#""keyferry""#),
+            ("exp", "9999999999"),
+            ("nbf", "0,\"nbf\":0"),
+        ] {
+            let text = whole().to_string();
+            let twice = format!("{{\"{claim}\":{value},{}", &text[1..]);
+            assert_eq!(
+                check_text(&twice).unwrap_err(),
+                AuthError::Malformed,
+                "{twice}"
+            );
+        }
+        assert!(check_text(r#"{"exp":-1e999}"#).is_err());
     }
 }

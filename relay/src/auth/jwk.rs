@@ -1,10 +1,20 @@
 //! JSON Web Key sets (RFC 7517) read into verifying keys.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::jws::{Algorithm, Token, VerifyingKey};
+use super::token::{Token, VerifyingKey};
+
+/// The signature algorithms of RFC 7518 §3.1 that are accepted.
+pub(super) const ALGORITHMS: [Algorithm; 6] = [
+    Algorithm::HS256,
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+];
 
 /// Keys read of one set. Issuers publish two to five.
 const MAX_KEYS: usize = 64;
@@ -29,21 +39,6 @@ struct Set {
     keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-}
-
 impl KeySet {
     /// A set of one key that needs no id.
     pub(super) fn single(key: VerifyingKey) -> Self {
@@ -58,7 +53,7 @@ impl KeySet {
             .keys
             .into_iter()
             .take(MAX_KEYS)
-            .filter_map(|jwk| serde_json::from_value::<Jwk>(jwk).ok()?.into_key())
+            .filter_map(|jwk| verifying_key(&serde_json::from_value(jwk).ok()?))
             .collect();
         if keys.is_empty() {
             Err(KeySetError::NoUsableKey)
@@ -98,73 +93,57 @@ fn candidates_of_one_algorithm<'k>(
     candidates.next().is_none().then_some(first)
 }
 
-impl Jwk {
-    fn into_key(self) -> Option<VerifyingKey> {
-        let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self
-                .key_ops
-                .as_ref()
-                .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-        if !signs {
-            return None;
-        }
-        let algorithm = self.algorithm()?;
-        match algorithm {
-            // A symmetric key in a public document is no secret.
-            Algorithm::Hs256 => None,
-            Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => {
-                let (n, e) = (integer(self.n.as_deref()?)?, integer(self.e.as_deref()?)?);
-                VerifyingKey::rsa(self.kid, algorithm, n, e)
-            }
-            Algorithm::Es256 => {
-                let point = point(self.x.as_deref()?, self.y.as_deref()?, 32)?;
-                VerifyingKey::ecdsa(self.kid, algorithm, point)
-            }
-            Algorithm::Es384 => {
-                let point = point(self.x.as_deref()?, self.y.as_deref()?, 48)?;
-                VerifyingKey::ecdsa(self.kid, algorithm, point)
-            }
-        }
+/// The key of a JWK that is for verifying signatures, under the one algorithm it verifies.
+fn verifying_key(jwk: &Jwk) -> Option<VerifyingKey> {
+    let common = &jwk.common;
+    let signs = common
+        .public_key_use
+        .as_ref()
+        .is_none_or(|usage| *usage == PublicKeyUse::Signature)
+        && common
+            .key_operations
+            .as_ref()
+            .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+    if !signs {
+        return None;
     }
-
-    /// The one algorithm this key verifies: its `alg`, which must suit its type; else the usual
-    /// one of its type.
-    fn algorithm(&self) -> Option<Algorithm> {
-        let alg = self.alg.as_deref();
-        match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => match alg {
-                None | Some("RS256") => Some(Algorithm::Rs256),
-                Some("RS384") => Some(Algorithm::Rs384),
-                Some("RS512") => Some(Algorithm::Rs512),
-                Some(_) => None,
-            },
-            ("EC", Some("P-256")) => alg
-                .is_none_or(|alg| alg == "ES256")
-                .then_some(Algorithm::Es256),
-            ("EC", Some("P-384")) => alg
-                .is_none_or(|alg| alg == "ES384")
-                .then_some(Algorithm::Es384),
-            _ => None,
-        }
+    let algorithm = algorithm(jwk)?;
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let point = match algorithm {
+        Algorithm::ES256 => Some(65),
+        Algorithm::ES384 => Some(97),
+        _ => None,
+    };
+    // Uncompressed, from coordinates of fixed width (RFC 7518 §6.2.1.2).
+    if point.is_some_and(|width| key.try_get_as_bytes().map(<[u8]>::len).ok() != Some(width)) {
+        return None;
     }
+    Some(VerifyingKey::new(common.key_id.clone(), algorithm, key))
 }
 
-/// A big-endian integer without leading zeros, which ring wants; some issuers add one.
-fn integer(text: &str) -> Option<Vec<u8>> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let start = bytes.iter().position(|byte| *byte != 0)?;
-    bytes.get(start..).map(<[u8]>::to_vec)
-}
-
-/// An uncompressed point from fixed-width coordinates (RFC 7518 §6.2.1.2).
-fn point(x: &str, y: &str, width: usize) -> Option<Vec<u8>> {
-    let mut point = vec![4];
-    for coordinate in [x, y] {
-        let bytes = URL_SAFE_NO_PAD.decode(coordinate).ok()?;
-        if bytes.len() != width {
-            return None;
+/// The key's `alg`, which must suit its type; else the usual one of its type. A symmetric key in a
+/// public document is no secret and has none.
+fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
+    let usual = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
         }
-        point.extend_from_slice(&bytes);
-    }
-    Some(point)
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
+            Algorithm::ES384
+        }
+        _ => return None,
+    };
+    let Some(named) = jwk.common.key_algorithm else {
+        return Some(usual);
+    };
+    let named = Algorithm::try_from(named).ok()?;
+    let suits = match usual {
+        Algorithm::RS256 => matches!(
+            named,
+            Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512
+        ),
+        usual => named == usual,
+    };
+    suits.then_some(named)
 }

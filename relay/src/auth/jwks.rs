@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::AuthError;
 use super::jwk::KeySet;
-use super::jws::Token;
+use super::token::Token;
 
 /// Age at which a set is fetched anew while the old one still serves: no request waits for it.
 const REFRESH_AHEAD: Duration = Duration::from_secs(8 * 60);

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::claims::{Claims, Expected};
+use super::claims::Expected;
 use super::jwk::KeySet;
 use super::jwks::{JwksCache, JwksSource};
-use super::jws::{Token, VerifyingKey};
+use super::token::{Token, VerifyingKey};
 use super::{AuthError, Subject};
 use crate::secret::Secret;
 
@@ -25,10 +25,10 @@ impl TokenVerifier {
     /// For an issuer that signs with HS256 under `secret`, of 32 bytes at least.
     #[must_use]
     pub fn with_secret(issuer: String, audiences: Vec<String>, secret: &Secret) -> Self {
-        // Exposed to key the HMAC context, which keeps only the hashed pads.
+        // Exposed to keep it as a key, which is wiped when dropped and never printed.
         let key = VerifyingKey::hmac(secret.expose());
         Self {
-            expected: Expected { issuer, audiences },
+            expected: Expected::new(issuer, &audiences),
             keys: Keys::Fixed(KeySet::single(key)),
         }
     }
@@ -37,7 +37,7 @@ impl TokenVerifier {
     #[must_use]
     pub fn with_jwks(issuer: String, audiences: Vec<String>, source: Arc<dyn JwksSource>) -> Self {
         Self {
-            expected: Expected { issuer, audiences },
+            expected: Expected::new(issuer, &audiences),
             keys: Keys::Jwks(JwksCache::new(source)),
         }
     }
@@ -50,20 +50,22 @@ impl TokenVerifier {
         }
     }
 
-    /// Verifies `token` (what follows `Bearer `) at `now`, in seconds since 1970.
+    /// Verifies `token` (what follows `Bearer `) by the system's clock.
     ///
     /// # Errors
     /// The first rule the token breaks; expiry only when it breaks no other.
-    pub async fn verify(&self, token: &str, now: u64) -> Result<Subject, AuthError> {
+    pub async fn verify(&self, token: &str) -> Result<Subject, AuthError> {
         let token = Token::parse(token)?;
-        let claims: Claims = match &self.keys {
-            Keys::Fixed(set) => token.verify(set.key_for(&token).ok_or(AuthError::UnknownKey)?)?,
+        let fetched;
+        let keys = match &self.keys {
+            Keys::Fixed(keys) => keys,
             Keys::Jwks(cache) => {
-                let set = cache.set_for(&token).await?;
-                token.verify(set.keys.key_for(&token).ok_or(AuthError::UnknownKey)?)?
+                fetched = cache.set_for(&token).await?;
+                &fetched.keys
             }
         };
-        claims.check(&self.expected, now)
+        let key = keys.key_for(&token).ok_or(AuthError::UnknownKey)?;
+        self.expected.verify(&token, key)
     }
 }
 
