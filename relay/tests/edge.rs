@@ -401,12 +401,11 @@ async fn the_page_and_the_frame_are_apart() {
         Some("cross-origin")
     );
     assert_eq!(frame.header("origin-agent-cluster"), Some("?1"));
-    assert_eq!(
-        Reply::read(at_vault("/keyferry/index.js").await)
-            .await
-            .status,
-        200
-    );
+    let script = Reply::read(at_vault("/keyferry/index.js").await).await;
+    assert_eq!(script.status, 200);
+    for reply in [&frame, &script] {
+        assert_eq!(reply.header("cross-origin-embedder-policy"), Some("require-corp"));
+    }
     let embedders = Reply::read(at_vault("/frame/embedders").await).await;
     assert_eq!(embedders.text(), r#"["https://app.example"]"#);
     assert_eq!(

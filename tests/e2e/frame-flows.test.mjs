@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, addKey, createVault, goTo, settings, state, unlock } from "../support/page.mjs";
+import { PASSWORD, addKey, chat, createVault, goTo, settings, state, unlock } from "../support/page.mjs";
 import { CANARY, startStack } from "../support/stack.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -255,4 +255,18 @@ test("a dialog closes on Escape and on its button, and not over a recovery code"
   assert.equal(await dialog.getByTestId("key-provider").inputValue(), "anthropic");
   await dialog.getByTestId("key-value").press("Escape");
   await page.locator("dialog[open]").waitFor({ state: "detached" });
+});
+
+test("without shared workers the frames of a page share one vault all the same", async (t) => {
+  const context = await stack.browser.newContext();
+  t.after(() => context.close());
+  await context.addInitScript(() => Reflect.deleteProperty(globalThis, "SharedWorker"));
+  const page = await context.newPage();
+  await page.goto(stack.relay.origin);
+  await createVault(page);
+  await addKey(page, "openai", CANARY.openai);
+  assert.ok((await chat(page, "openai")).length > 20);
+  await lock(page);
+  await unlock(page);
+  assert.ok((await chat(page, "openai")).length > 20);
 });

@@ -273,6 +273,47 @@ test("the frame checks the sender itself, not only who embeds it", async (t) => 
   assert.equal(code, "forbidden");
 });
 
+test("a frame under an invisible or covering layer gives away nothing without the password", async (t) => {
+  const page = await opened(t);
+  await prepared(page);
+  await page.evaluate(async () => {
+    const settings = document.createElement("keyferry-settings");
+    settings.vault = vault;
+    settings.style.opacity = "0.001";
+    document.body.append(settings);
+    const lure = document.createElement("div");
+    lure.style.cssText = "position:fixed;inset:0;background:white;pointer-events:none";
+    lure.textContent = "Click to win";
+    document.body.append(lure);
+  });
+  // Someone is lured into every click and key that the layer's maker could wish for.
+  const frame = page.frameLocator("keyferry-settings iframe");
+  await frame.getByTestId("key-manage").click();
+  await frame.getByTestId("key-reveal").click();
+  await frame.getByTestId("reveal-submit").click();
+  await frame.locator('[data-testid="error-message"][data-code="empty"]').waitFor();
+  assert.equal(await frame.getByTestId("key-revealed").count(), 0);
+  await frame.getByTestId("section-backup").click();
+  for (const [open, submit] of [
+    ["backup-save", "backup-submit"],
+    ["password-change", "password-submit"],
+    ["recovery-renew", "renew-submit"],
+  ]) {
+    await frame.getByTestId(open ?? "").click();
+    await frame.getByTestId(submit ?? "").click();
+  }
+  await frame.getByTestId("section-preferences").click();
+  await frame.getByTestId("preferences-save").click();
+  await frame.getByTestId("section-passkeys").click();
+  await frame.getByTestId("passkey-add").click();
+  assert.equal(await frame.getByTestId("recovery-code").count(), 0);
+  assert.equal(await frame.getByTestId("passkey-row").count(), 0);
+  // The one thing that needs no password can be taken back.
+  await frame.getByTestId("key-remove").click();
+  await frame.getByTestId("key-undo").click();
+  assert.equal((await spend(page)).status, 200);
+});
+
 test("a forged message gets no answer: from a sibling, from inside, or a second time", async (t) => {
   const page = await opened(t);
   await prepared(page);

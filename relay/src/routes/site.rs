@@ -141,6 +141,10 @@ fn policy(context: &Context, frame: bool, headers: &mut http::HeaderMap) {
             HeaderName::from_static("cross-origin-resource-policy"),
             "cross-origin",
         );
+    }
+    if context.site == Site::Vault {
+        // On the worker as well: a document that isolates itself starts no other (HTML, "run a
+        // worker").
         put(
             HeaderName::from_static("cross-origin-embedder-policy"),
             "require-corp",

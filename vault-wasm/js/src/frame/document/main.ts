@@ -10,6 +10,7 @@ import { language } from "../../elements/strings/index.js";
 import { FRAME_VERSION, VIEWS, type Connect, type ToApp, type ToFrame, type View } from "../protocol.js";
 import { apply } from "./appearance.js";
 import { embedders } from "./embedders.js";
+import { borrow, lend } from "./shared.js";
 import { Surface } from "./surface.js";
 
 /** The vault's own default; an app can ask for less, not for more. */
@@ -48,15 +49,21 @@ async function receive(event: MessageEvent<Partial<Connect> | null>): Promise<vo
   }
 }
 
-async function connect({ name, autoLockMinutes, appearance, inline }: Partial<Connect>, control: MessagePort): Promise<void> {
+async function connect({ name: asked, autoLockMinutes, appearance, inline }: Partial<Connect>, control: MessagePort): Promise<void> {
+  const name = typeof asked === "string" ? asked : "default";
+  const isPart = inline !== null && inline !== undefined;
   const post = (message: ToApp, transfer: Transferable[] = []) => control.postMessage(message, transfer);
   apply(appearance);
-  const vault = await openVault({
-    relay: location.origin,
-    mode: "page",
-    name: typeof name === "string" ? name : "default",
-    autoLockMinutes: Math.min(Number(autoLockMinutes) || DEFAULT_LOCK_MINUTES, DEFAULT_LOCK_MINUTES),
-  });
+  const opening =
+    (isPart && borrow(name)) ||
+    openVault({
+      relay: location.origin,
+      mode: "page",
+      name,
+      autoLockMinutes: Math.min(Number(autoLockMinutes) || DEFAULT_LOCK_MINUTES, DEFAULT_LOCK_MINUTES),
+    });
+  if (!isPart) lend(name, opening);
+  const vault = await opening;
   const surface = new Surface(vault, post);
   control.onmessage = ({ data }: MessageEvent<Partial<ToFrame> | null>) => {
     switch (data?.t) {
@@ -70,9 +77,7 @@ async function connect({ name, autoLockMinutes, appearance, inline }: Partial<Co
     }
   };
   touchOnActivity(() => vault.touch());
-  if (inline === null || inline === undefined) {
-    return post({ t: "ready" }, [vault.share()]);
-  }
+  if (!isPart) return post({ t: "ready" }, [vault.share()]);
   surface.inline(viewOf(inline));
   post({ t: "ready" });
 }
