@@ -33,7 +33,7 @@ impl Extent {
         rounds: 5,
         span: Span {
             warm: Duration::from_millis(300),
-            measured: Duration::from_millis(1500),
+            measured: Duration::from_secs(1),
         },
         streams: 1000,
         flood_events: 100_000,

@@ -119,7 +119,7 @@ fn configuration(feature: Feature, setting: &Setting, address: SocketAddr) -> Re
          public_origins = [\"http://{address}\"]\nallowed_origins = [\"{PAGE}\"]\n\n\
          [secrets]\ncurrent = \"bench:{SECRET}\"\nidentity = \"{SECRET}\"\n\n\
          [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
-         [limits]\nbyok_requests_per_hour = 1000000000\nbyok_tokens_per_hour = 1000000000000\n\
+         [limits]\nbyok_requests_per_hour = 1000000000\nconcurrent_requests = 100000\nbyok_tokens_per_hour = 1000000000000\n\
          daily_cap_usd = 1000000.0\n",
         loopback(free_port()?),
         setting.upstream,
