@@ -20,6 +20,9 @@ pub const FALLBACK_REASON: &str = "x-byok-fallback-reason";
 pub const ERROR: &str = "x-byok-error";
 /// Response: id of the request, as in the relay's logs.
 pub const REQUEST_ID: &str = "x-byok-request-id";
+/// Response: what the model costs, in pico-dollars (10⁻¹² USD) per token, `input=…;output=…`; absent
+/// when its price is not known.
+pub const PRICE: &str = "x-byok-price";
 /// Response of the vault's own refusals: tells provider SDKs not to retry.
 pub const SHOULD_RETRY: &str = "x-should-retry";
 

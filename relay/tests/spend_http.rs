@@ -116,7 +116,8 @@ async fn what_an_answer_reports_is_what_it_costs() {
     })
     .await;
     let relay = TestRelay::with_provider(provider.address, "").await;
-    relay.post("/v1/chat/completions", &body("gpt-4o")).await;
+    let reply = relay.post("/v1/chat/completions", &body("gpt-4o")).await;
+    assert_eq!(reply.header("x-byok-price"), Some("input=2500000;output=10000000"));
     relay
         .post("/providers/openai/v1/chat/completions", &body("gpt-4o"))
         .await;
@@ -400,6 +401,7 @@ async fn under_a_cap_nothing_is_free_because_its_price_is_unknown() {
         .post("/v1/chat/completions", &body("openai/no-such-model"))
         .await;
     assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("x-byok-price"), None, "unknown is not zero");
     let line = only_line(&uncapped).await;
     assert_eq!(
         (&line["unpricedRequests"], &line["costUsd"]),

@@ -12,6 +12,7 @@ use crate::origin::Origin;
 /// Fetch standard's `*` would do without credentials, but not every browser in use honours it.
 const EXPOSED: &str = "content-disposition, retry-after, retry-after-ms, server-timing, \
     x-byok-paid-by, x-byok-provider, x-byok-fallback-reason, x-byok-error, x-byok-request-id, \
+    x-byok-price, \
     x-should-retry, request-id, x-request-id, openai-processing-ms, openai-version, openai-model, \
     x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, \
     x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, \

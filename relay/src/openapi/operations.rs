@@ -124,6 +124,7 @@ fn relay_headers() -> Value {
         names::FALLBACK_REASON,
         names::ERROR,
         names::REQUEST_ID,
+        names::PRICE,
     ] {
         headers.insert(
             name.to_owned(),

@@ -41,6 +41,11 @@ pub(super) fn headers() -> Value {
             json!({ "enum": ["no_user_key", "user_key_invalid", "provider_unreachable"] }),
         ),
         (
+            names::PRICE,
+            "What the model costs, in pico-dollars per token; absent when unknown.",
+            json!({ "type": "string", "pattern": "^input=[0-9]+;output=[0-9]+$" }),
+        ),
+        (
             names::ERROR,
             "Code of an error the relay made; absent on the provider's own errors.",
             json!({ "$ref": "#/components/schemas/ErrorCode" }),

@@ -14,7 +14,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use keyferry_protocol::scrub::{self, Scrubber};
-use keyferry_protocol::{ErrorCode, Provider};
+use keyferry_protocol::{ErrorCode, Provider, header as names};
 
 pub(crate) use answer::Answer;
 pub(crate) use inbound::{Fault, Inbound};
@@ -220,6 +220,7 @@ fn stream(
         .and_then(|value| value.to_str().ok());
     meter.tell(Arc::clone(&outcome.used));
     meter.answered(head.status.as_u16(), content_type, asked);
+    let price = meter.price().and_then(|price| HeaderValue::from_str(&price).ok());
     let events = headers::is_event_stream(&head.headers);
     // Exposed to search for it.
     let key = key.expose_str().unwrap_or_default();
@@ -235,6 +236,11 @@ fn stream(
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::incoming(&head.headers, secret);
+    if let Some(price) = price.filter(|_| head.status.is_success()) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(names::PRICE), price);
+    }
     if events {
         // nginx would otherwise collect the stream before passing it on.
         response.headers_mut().insert(

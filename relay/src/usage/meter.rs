@@ -88,6 +88,15 @@ impl Meter {
         self.alters
     }
 
+    /// What the model costs, as [`keyferry_protocol::header::PRICE`] says it. The vault counts what
+    /// its keys cost by it.
+    #[must_use]
+    pub fn price(&self) -> Option<String> {
+        let price = self.quote.price?;
+        let (input, output) = (price.input?, price.output?);
+        Some(format!("input={};output={}", input.0, output.0))
+    }
+
     /// Reads a chunk of the answer; what comes back is to be passed on at once.
     pub fn feed(&mut self, chunk: Bytes) -> Bytes {
         let Some(reader) = &mut self.reader else {
