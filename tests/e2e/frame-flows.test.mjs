@@ -236,13 +236,14 @@ test("a dialog closes on Escape and on its button, and not over a recovery code"
   await page.evaluate(async () => {
     const specifier = "/keyferry/index.js"; // resolved in the page, not here
     globalThis.vault = await (await import(specifier)).openVault({ relay: location.origin });
-    void vault.ui.open("unlock").then(() => Object.assign(globalThis, { dialogDone: true }));
+    void vault.ui.open("unlock");
   });
   const dialog = page.frameLocator("dialog iframe");
   await dialog.getByTestId("create-password").fill(PASSWORD);
   await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
   await dialog.getByTestId("create-password-repeat").press("Enter");
   await dialog.getByTestId("recovery-code").waitFor();
+  await page.evaluate(() => void vault.ui.open("unlock").then(() => Object.assign(globalThis, { dialogDone: true })));
   await dialog.getByTestId("recovery-confirm").press("Escape");
   await dialog.getByTestId("frame-close").click();
   assert.ok((await dialog.getByTestId("recovery-code").innerText()).length > 20, "the code is still there");
@@ -269,4 +270,35 @@ test("without shared workers the frames of a page share one vault all the same",
   await lock(page);
   await unlock(page);
   assert.ok((await chat(page, "openai")).length > 20);
+});
+
+test("the element opens the vault of its attributes by itself", async (t) => {
+  const { context, page } = await stack.open();
+  t.after(() => context.close());
+  await page.evaluate(() => {
+    const settings = document.createElement("keyferry-settings");
+    settings.setAttribute("relay", location.origin);
+    settings.setAttribute("name", "second");
+    settings.id = "second";
+    document.body.append(settings);
+  });
+  await page.frameLocator("#second iframe").getByTestId("create-submit").waitFor();
+});
+
+test("the same page with the vault on its own origin", async (t) => {
+  const context = await stack.browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`${stack.relay.origin}/?mode=page`);
+  await createVault(page);
+  assert.equal(page.frames().length, 1, "there is no frame");
+  await addKey(page, "openai", CANARY.openai);
+  assert.ok((await chat(page, "openai")).length > 20);
+  await lock(page);
+  await page.getByTestId("unlock-button").click();
+  const dialog = page.locator("dialog[open]");
+  await dialog.getByTestId("unlock-password").fill(PASSWORD);
+  await dialog.getByTestId("unlock-submit").click();
+  await state(page, "unlocked");
+  await dialog.waitFor({ state: "detached" });
 });

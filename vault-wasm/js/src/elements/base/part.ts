@@ -204,6 +204,6 @@ export abstract class Part extends LitElement {
 export function problemOf(thrown: unknown): Problem {
   const { code } = (thrown ?? {}) as { code?: unknown };
   const { problems, unexpected } = language.strings;
-  const known = typeof code === "string" ? problems[code] : undefined;
+  const known = typeof code === "string" && Object.hasOwn(problems, code) ? problems[code as ErrorCode] : undefined;
   return { ...(known ?? unexpected), code: typeof code === "string" ? code : "unexpected" };
 }

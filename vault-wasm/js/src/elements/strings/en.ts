@@ -2,6 +2,7 @@
  * Every sentence a person can read in the vault's own user interface, in
  * English. Another language is another file of the same shape.
  */
+import type { ErrorCode } from "../../errors.js";
 import type { KeyStatus } from "../../types.js";
 
 /** What went wrong, in plain words, and what to do next. */
@@ -379,7 +380,7 @@ export const en = {
     },
     reload_required: { title: "Another tab runs a newer version of this page.", next: "Reload this one." },
     closed: { title: "This page has let go of the vault.", next: "Reload it." },
-  } as { readonly [code: string]: Message },
+  } satisfies { readonly [code in ErrorCode]: Message },
 
   unexpected: { title: "Something unexpected happened.", next: "Try again; reload the page if it stays." } satisfies Message,
 };

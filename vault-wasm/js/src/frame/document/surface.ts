@@ -30,6 +30,8 @@ export class Surface {
 
   /** Shows it inside the app's dialog. */
   open(view: View, provider: string | undefined): void {
+    // A recovery code that is on screen is shown only once: nothing takes its place.
+    if (this.#settings?.inTheMiddle) return;
     const place = document.createElement("main");
     const bar = document.createElement("div");
     const close = document.createElement("button");
