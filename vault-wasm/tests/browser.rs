@@ -4,6 +4,8 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(missing_docs, reason = "tests")]
 
+use std::cell::Cell;
+
 use js_sys::{Array, Date, Function, Object, Promise, Reflect, Uint8Array};
 use vault_wasm::{
     browser::{IndexedDb, Vault, derive_in_wasm, derive_in_webcrypto},
@@ -106,6 +108,60 @@ async fn a_database_of_a_newer_program_asks_for_a_reload() {
         .close();
     let store = IndexedDb::new(&name);
     assert_eq!(store.read_all().await.unwrap_err(), StoreError::Newer);
+}
+
+/// Another tab that deletes the database each time this one is about to open what it has made.
+struct DeletingTab {
+    prototype: JsValue,
+    open: JsValue,
+}
+
+impl DeletingTab {
+    fn install(times: u32) -> Self {
+        let prototype = get(&js_sys::global(), "IDBFactory.prototype");
+        let open = get(&prototype, "open");
+        let original: Function = open.clone().unchecked_into();
+        let left = Cell::new(times);
+        let deleting = move |name: JsValue, version: JsValue| {
+            let factory = get(&js_sys::global(), "indexedDB");
+            if !version.is_undefined() {
+                return original.call2(&factory, &name, &version).unwrap();
+            }
+            if left.get() > 0 {
+                left.set(left.get() - 1);
+                let delete: Function = get(&factory, "deleteDatabase").unchecked_into();
+                delete.call1(&factory, &name).unwrap();
+            }
+            original.call1(&factory, &name).unwrap()
+        };
+        let deleting = Closure::<dyn Fn(JsValue, JsValue) -> JsValue>::new(deleting);
+        Reflect::set(&prototype, &"open".into(), &deleting.into_js_value()).unwrap();
+        Self { prototype, open }
+    }
+}
+
+impl Drop for DeletingTab {
+    fn drop(&mut self) {
+        Reflect::set(&self.prototype, &"open".into(), &self.open).unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_database_deleted_while_it_is_opened_is_made_whole() {
+    let name = fresh_name();
+    let deleting = DeletingTab::install(4);
+    assert_eq!(IndexedDb::new(&name).read_all().await, Ok(Vec::new()));
+    drop(deleting);
+    let vault = open(&name).await;
+    vault.call("create", password()).await.unwrap();
+    assert_eq!(open(&name).await.state().await, "locked");
+
+    // Deleted under the vault: it is gone, and not half there.
+    let deleting = DeletingTab::install(1);
+    assert_eq!(IndexedDb::new(&name).read_all().await, Ok(Vec::new()));
+    drop(deleting);
+    assert_eq!(open(&name).await.state().await, "empty");
+    vault.call("destroy", object(&[])).await.unwrap();
 }
 
 #[wasm_bindgen_test]

@@ -26,6 +26,8 @@ const STORE: &str = "records";
 const VERSION: u32 = 1;
 /// How often an operation is tried when its connection turns out to be gone.
 const ATTEMPTS: usize = 2;
+/// How often the database is made anew when another tab deletes it before it could be opened.
+const ATTEMPTS_TO_OPEN: usize = 8;
 
 #[wasm_bindgen]
 extern "C" {
@@ -41,14 +43,6 @@ extern "C" {
         mode: &str,
         options: &JsValue,
     ) -> Result<IdbTransaction, JsValue>;
-
-    /// `IDBFactory`, for the same reason.
-    #[wasm_bindgen(extends = IdbFactory)]
-    type ListingFactory;
-
-    /// Indexed Database API 3.0 §4.3: names and versions of all databases.
-    #[wasm_bindgen(method, catch)]
-    fn databases(this: &ListingFactory) -> Result<Promise, JsValue>;
 }
 
 /// One database: `keyferry:<name>`.
@@ -95,48 +89,64 @@ impl IndexedDb {
         if let Some(open) = self.open.borrow().clone() {
             return Ok(open);
         }
-        let made = Rexie::builder(&self.name)
-            .version(VERSION)
-            .add_object_store(ObjectStore::new(STORE))
-            .build()
-            .await;
-        match made {
-            Ok(made) => made.close(),
-            Err(_) => return Err(self.why_not_opened().await),
+        let mut last = StoreError::Failed;
+        for _ in 0..ATTEMPTS_TO_OPEN {
+            match self.open_existing().await {
+                Ok(Some(database)) => {
+                    *self.open.borrow_mut() = Some(database.clone());
+                    return Ok(database);
+                }
+                Ok(None) => {}
+                Err(error) => return Err(error),
+            }
+            let made = Rexie::builder(&self.name)
+                .version(VERSION)
+                .add_object_store(ObjectStore::new(STORE))
+                .build()
+                .await;
+            match made {
+                Ok(made) => made.close(),
+                // rexie keeps the reason to itself; opening tells it, if another tab was quicker.
+                Err(_) => last = StoreError::Failed,
+            }
         }
+        Err(last)
+    }
+
+    /// Opens the database as it is; `None` when there is none.
+    ///
+    /// Opening makes a missing database, one without [`STORE`], and another tab may delete ours at
+    /// any moment: whenever one is about to be made here, that is undone.
+    async fn open_existing(&self) -> Result<Option<IdbDatabase>, StoreError> {
         let request = factory()?
             .open(&self.name)
             .map_err(|error| store_error(&error))?;
-        let database: IdbDatabase = finished(&request)
-            .await
+        let opening = Promise::new(&mut |resolve, reject| {
+            request.set_onupgradeneeded(Some(&resolve));
+            request.set_onsuccess(Some(&resolve));
+            request.set_onerror(Some(&reject));
+        });
+        drop(JsFuture::from(opening).await);
+        // Only while a database is being made does the request have a transaction (§4.4), and it
+        // cannot commit before the microtasks of its event have run, which this is one of.
+        if let Some(making) = request.transaction() {
+            let undone = finished(&request);
+            making.abort().map_err(|error| store_error(&error))?;
+            drop(undone.await);
+            return Ok(None);
+        }
+        let database: IdbDatabase = finished_result(&request)
             .map_err(|error| store_error(&error))?
             .dyn_into()
             .map_err(|_| StoreError::Failed)?;
+        if database.version() > f64::from(VERSION) {
+            database.close();
+            return Err(StoreError::Newer);
+        }
         // Closing at once lets another tab delete or upgrade the database.
         let close: Function = js::get(&database, "close").unchecked_into();
         database.set_onversionchange(Some(&close.bind0(&database)));
-        *self.open.borrow_mut() = Some(database.clone());
-        Ok(database)
-    }
-
-    /// rexie keeps the reason to itself: a database of a newer program is told by its version.
-    async fn why_not_opened(&self) -> StoreError {
-        let listed = async {
-            let list = factory()
-                .ok()?
-                .unchecked_into::<ListingFactory>()
-                .databases()
-                .ok()?;
-            let list: Array = JsFuture::from(list).await.ok()?.dyn_into().ok()?;
-            let ours = list
-                .iter()
-                .find(|entry| js::get(entry, "name").as_string().as_deref() == Some(&*self.name))?;
-            js::get(&ours, "version").as_f64()
-        };
-        match listed.await {
-            Some(version) if version > f64::from(VERSION) => StoreError::Newer,
-            _ => StoreError::Failed,
-        }
+        Ok(Some(database))
     }
 
     fn disconnect(&self) {
@@ -297,15 +307,21 @@ fn factory() -> Result<IdbFactory, StoreError> {
     factory.dyn_into().map_err(|_| StoreError::Failed)
 }
 
-/// A request's result, or the `DOMException` it failed with.
+/// Waits for a request: its result, or the `DOMException` it failed with.
 async fn finished(request: &IdbRequest) -> Result<JsValue, JsValue> {
     let promise = Promise::new(&mut |resolve, reject| {
         request.set_onsuccess(Some(&resolve));
         request.set_onerror(Some(&reject));
     });
-    match JsFuture::from(promise).await {
-        Ok(_) => request.result(),
-        Err(_) => Err(request.error()?.map_or(JsValue::UNDEFINED, JsValue::from)),
+    drop(JsFuture::from(promise).await);
+    finished_result(request)
+}
+
+/// What a request ended with.
+fn finished_result(request: &IdbRequest) -> Result<JsValue, JsValue> {
+    match request.error()? {
+        None => request.result(),
+        Some(error) => Err(error.into()),
     }
 }
 
