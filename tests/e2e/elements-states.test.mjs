@@ -1,5 +1,6 @@
 // Every state of the vault's user interface, walked through as a person does: checked by axe each time and
 // photographed into target/screenshots, in light and dark, on a phone, at 200 % zoom, from right to left.
+/// <reference path="../browser/globals.d.ts" />
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
@@ -9,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { startApp } from "../support/app.mjs";
 import { violations } from "../support/axe.mjs";
 import { launch } from "../support/chromium.mjs";
-import { PASSWORD } from "../support/page.mjs";
+import { PASSWORD, settled } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
 import { startStandin } from "../support/standin.mjs";
@@ -85,8 +86,8 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       if (message.type() === "error") wrong.push(`console: ${message.text()}`);
     });
     await page.goto(`${app.origin}/?lang=${lang}&mode=${mode}`);
-    const vault = mode === "frame" ? page.frameLocator("keyferry-settings iframe") : page.locator("keyferry-settings");
-    const at = (/** @type {string} */ id) => vault.getByTestId(id);
+    const ui = mode === "frame" ? page.frameLocator("keyferry-settings iframe") : page.locator("keyferry-settings");
+    const at = (/** @type {string} */ id) => ui.getByTestId(id);
     let shots = 0;
     const state = async (/** @type {string} */ what) => {
       shots += 1;
@@ -99,7 +100,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       await page.waitForTimeout(100);
       await page.screenshot({ path: `${FOLDER}${name}-${String(shots).padStart(2, "0")}-${what}.png` });
       await page.setViewportSize(size);
-      await page.waitForTimeout(100);
+      await settled(page);
       for (const found of await violations(page)) wrong.push(`${what}: ${found}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) wrong.push(`${what}: ${wide} px wider than the page`);
@@ -114,6 +115,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
     await state("create-weak");
     await at("create-password").fill(PASSWORD);
     await at("create-password-repeat").fill(PASSWORD);
+    await settled(page);
     await at("create-submit").click();
     await at("recovery-code").waitFor();
     await state("recovery");
@@ -138,7 +140,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       }).then((response) => response.text());
     }, relay.origin);
     await at("key-test").click();
-    await at("key-verdict").and(vault.locator("[data-verdict]")).waitFor();
+    await at("key-verdict").and(ui.locator("[data-verdict]")).waitFor();
     await state("key-tested");
     await at("key-manage").click();
     await at("key-cap").fill("5");

@@ -210,7 +210,7 @@ test("the app's page hears no key, password or recovery code, whatever it listen
   await page.waitForFunction("globalThis.ready");
   const code = await prepared(page);
   assert.equal((await spend(page)).status, 200);
-  const heard = (await page.evaluate(() => globalThis.heard)).join("\n");
+  const heard = (await page.evaluate(() => /** @type {string[]} */ (Reflect.get(globalThis, "heard")))).join("\n");
   assert.match(heard, /providers\/openai/, "the listening works: what the app itself sends is heard");
   assert.equal(leaked(heard, CANARY.openai), undefined);
   assert.ok(!heard.includes(PASSWORD) && !heard.includes(code));
@@ -278,7 +278,7 @@ test("a frame under an invisible or covering layer gives away nothing without th
   await prepared(page);
   await page.evaluate(async () => {
     const settings = document.createElement("keyferry-settings");
-    settings.vault = vault;
+    Object.assign(settings, { vault });
     settings.style.opacity = "0.001";
     document.body.append(settings);
     const lure = document.createElement("div");

@@ -10,7 +10,7 @@ import { violations } from "../support/axe.mjs";
 import { launch } from "../support/chromium.mjs";
 import { PASSWORD, addKey, createVault, settings, startChat, state } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
-import { CANARY } from "../support/stack.mjs";
+import { CANARY, leaked } from "../support/stack.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 
@@ -88,6 +88,13 @@ for (const [name, options] of /** @type {[string, import("playwright-core").Brow
     // 400,000 tokens in at $0.15 and 100,000 out at $0.60 a million.
     assert.match(await cost.innerText(), /500,000 tokens/);
     await page.screenshot({ path: `${FOLDER}page-${name}-chat.png` });
+    const wire = page.getByTestId("chat-wire");
+    await wire.locator("summary").click();
+    const told = await wire.innerText();
+    assert.match(told, /POST http:\/\/localhost:\d+\/providers\/openai\/v1\/chat\/completions/);
+    assert.match(told, /x-byok-paid-by: user/);
+    assert.equal(leaked(told, CANARY.openai), undefined);
+    await page.screenshot({ path: `${FOLDER}page-${name}-wire.png` });
     assert.deepEqual([...found, ...(await violations(page))], []);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(wide <= 0, `${wide} px wider than the page`);

@@ -22,12 +22,25 @@ export async function vaultFrame(page) {
   return frame;
 }
 
+/**
+ * Waits until nothing moves any more. The frame tells the page its height by a message, and a click
+ * into a frame that moves goes where it was. @param {Page} page
+ */
+export async function settled(page) {
+  await page.evaluate(async () => {
+    const place = () => `${document.documentElement.scrollHeight} ${scrollY}`;
+    for (let before = ""; before !== place(); ) {
+      before = place();
+      await new Promise((resolve) => setTimeout(resolve, 120));
+    }
+  });
+}
+
 /** Goes to a screen by the page's navigation. @param {Page} page @param {"settings" | "chat"} screen */
 export async function goTo(page, screen) {
   const link = page.getByTestId(`nav-${screen}`);
   await link.scrollIntoViewIfNeeded();
-  // A click right after scrolling would still go by the old picture, into the vault's frame.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))));
+  await settled(page);
   await link.click();
 }
 
@@ -55,6 +68,7 @@ export async function unlock(page, password = PASSWORD) {
 /** Waits until the page says the vault is in this state. @param {Page} page @param {string} name */
 export async function state(page, name) {
   await page.locator(`[data-testid="vault-state"][data-state="${name}"]`).waitFor();
+  await settled(page);
 }
 
 /** @param {Page} page @param {string} provider @param {string} key @param {string} [name] */

@@ -65,7 +65,10 @@ test("a whole stream finishes, with its text and its payer", async () => {
   assert.deepEqual(result.outcome, { kind: "finished", reason: "complete" });
   assert.equal(result.text, "Hello");
   assert.equal(result.url, "https://relay.example/providers/openai/v1/chat/completions");
-  assert.deepEqual(result.receipt, { paidBy: "user", provider: "openai", requestId: null });
+  const { wire, ...receipt } = result.receipt ?? assert.fail("no receipt");
+  assert.deepEqual(receipt, { paidBy: "user", provider: "openai", requestId: null });
+  assert.match(wire.sent, /^POST https:\/\/relay\.example\/providers\/openai\/v1\/chat\/completions\ncontent-type: application\/json\n\n\{/);
+  assert.match(wire.received, /^200\n[^]*x-byok-paid-by: user/);
 });
 
 test("a stream that closes without its end marker broke off, and its text stays", async () => {

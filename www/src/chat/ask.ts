@@ -16,6 +16,13 @@ export interface Receipt {
   readonly paidBy: "user" | "server" | null;
   readonly provider: string;
   readonly requestId: string | null;
+  readonly wire: Wire;
+}
+
+/** What this page sent and what came back, as text; the key is not in it, for this page never had it. */
+export interface Wire {
+  readonly sent: string;
+  readonly received: string;
 }
 
 export interface Failure {
@@ -60,15 +67,13 @@ export async function ask(
   let end: StopReason | null = null;
   try {
     const call = dialect.call(model, turns);
-    const response = await fetch(`${relay}/providers/${provider}${call.path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...call.headers },
-      body: JSON.stringify(call.body),
-      signal,
-    });
+    const url = `${relay}/providers/${provider}${call.path}`;
+    const headers = { "content-type": "application/json", ...call.headers };
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(call.body), signal });
     begun = true;
     if (!response.ok) return failed(await refusal(response));
-    listener.onReceipt(receipt(response, provider));
+    const sent = [`POST ${url}`, ...lines(Object.entries(headers)), "", JSON.stringify(call.body, null, 2)].join("\n");
+    listener.onReceipt(receipt(response, provider, sent));
 
     for await (const part of parts(response, dialect)) {
       if (part.kind === "text") listener.onText(part.text);
@@ -117,12 +122,17 @@ async function refusal(response: Response): Promise<Partial<Failure>> {
   };
 }
 
-function receipt(response: Response, provider: string): Receipt {
+function lines(headers: Iterable<readonly [string, string]>): string[] {
+  return [...headers].map(([name, value]) => `${name}: ${value}`);
+}
+
+function receipt(response: Response, provider: string, sent: string): Receipt {
   const paidBy = response.headers.get("x-byok-paid-by");
   return {
     paidBy: paidBy === "user" || paidBy === "server" ? paidBy : null,
     provider: response.headers.get("x-byok-provider") ?? provider,
     requestId: response.headers.get("x-byok-request-id"),
+    wire: { sent, received: [`${response.status} ${response.statusText}`.trim(), ...lines(response.headers)].join("\n") },
   };
 }
 

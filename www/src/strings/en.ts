@@ -64,6 +64,13 @@ export const en = {
     paidByUser: (provider: string) => `Paid with your ${provider} key`,
     paidByServer: (provider: string) => `Paid by this site, through ${provider}`,
     paidByUnknown: (provider: string) => `Answered by ${provider}`,
+    wire: {
+      title: "What went over the wire",
+      sent: "This page asked for",
+      received: "This page got back",
+      sealed: "was added by the vault, sealed: only the relay can open it, and this page never sees it.",
+      plain: "was added by the vault. This page never sees it; TLS protects it on the way to the relay.",
+    },
     /** Of a model without a known price only the tokens are. */
     cost: (tokens: number, usd: number, estimated: boolean) => {
       const money = usd.toLocaleString("en", { style: "currency", currency: "USD", maximumSignificantDigits: 2 });

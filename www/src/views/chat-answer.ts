@@ -1,6 +1,6 @@
 /** One answer: its text as it streams, how it ended, who paid. */
 import { StreamReader, announce } from "../announce";
-import type { Outcome, Receipt } from "../chat/ask";
+import type { Outcome, Receipt, Wire } from "../chat/ask";
 import type { Cost } from "../chat/cost";
 import { markdown } from "../chat/markdown";
 import { fill, h, setText } from "../dom";
@@ -18,6 +18,7 @@ export class AnswerView {
   readonly #note = h("p", { class: "turn__note" });
   readonly #payer = h("span", { "data-testid": "chat-payer" });
   readonly #cost = h("span", { "data-testid": "chat-cost" });
+  readonly #wire = h("details", { class: "wire", hidden: true, "data-testid": "chat-wire" });
   readonly #problem = h("div", {});
   readonly #reader = new StreamReader();
 
@@ -31,6 +32,7 @@ export class AnswerView {
       this.#body,
       this.#problem,
       h("footer", { class: "turn__foot" }, h("p", { class: "turn__payer" }, this.#payer, this.#cost), this.#note),
+      this.#wire,
     );
     setText(this.#note, strings.chat.waiting);
   }
@@ -62,6 +64,21 @@ export class AnswerView {
     const words = { user: text.paidByUser, server: text.paidByServer, unknown: text.paidByUnknown };
     this.#payer.dataset["paidBy"] = receipt.paidBy ?? "unknown";
     setText(this.#payer, words[receipt.paidBy ?? "unknown"](provider));
+  }
+
+  /** What travelled, with the key as it travelled: in a header that this page cannot see. */
+  showWire({ sent, received }: Wire, sealed: boolean): void {
+    const text = strings.chat.wire;
+    this.#wire.hidden = false;
+    fill(
+      this.#wire,
+      h("summary", {}, text.title),
+      h("h3", {}, text.sent),
+      h("pre", { tabindex: 0 }, sent),
+      h("p", { class: "wire__key" }, h("code", {}, "X-BYOK-Key: ", sealed ? "kf1.••••••" : "••••••"), " ", sealed ? text.sealed : text.plain),
+      h("h3", {}, text.received),
+      h("pre", { tabindex: 0 }, received),
+    );
   }
 
   finish(outcome: Exclude<Outcome, { kind: "failed" }>): void {

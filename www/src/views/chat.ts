@@ -3,6 +3,7 @@ import { announce } from "../announce";
 import { ask } from "../chat/ask";
 import type { Failure, Outcome } from "../chat/ask";
 import { costMeter } from "../chat/cost";
+import { isSealed } from "../chat/sealing";
 import { Conversation } from "../chat/conversation";
 import type { Exchange } from "../chat/conversation";
 import { fill, h } from "../dom";
@@ -76,7 +77,10 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
         signal: controller.signal,
       },
       {
-        onReceipt: (receipt) => view.showReceipt(receipt, nameOf(receipt.provider)),
+        onReceipt: (receipt) => {
+          view.showReceipt(receipt, nameOf(receipt.provider));
+          void isSealed(location.origin).then((sealed) => view.showWire(receipt.wire, sealed));
+        },
         onText: (part) => {
           exchange.answer += part;
           const follow = isAtEnd();
