@@ -6,6 +6,7 @@ use keyferry_protocol::{ErrorCode, Fallback, Provider};
 
 use crate::edge::Context;
 use crate::error::ApiError;
+use crate::leases::{self, Lease};
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::state::Relay;
@@ -51,6 +52,8 @@ pub(crate) enum UserKey<'a> {
     Plain(&'a Secret),
     /// It came sealed and was opened for this request only.
     Opened(Secret),
+    /// It was leased, and a handle came in its place.
+    Leased(&'a Lease),
 }
 
 impl UserKey<'_> {
@@ -59,6 +62,15 @@ impl UserKey<'_> {
         match self {
             Self::Plain(secret) => secret,
             Self::Opened(secret) => secret,
+            Self::Leased(lease) => &lease.key,
+        }
+    }
+
+    /// The lease it comes from, with terms of its own.
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Leased(lease) => Some(lease),
+            Self::Plain(_) | Self::Opened(_) => None,
         }
     }
 }
@@ -67,7 +79,7 @@ impl UserKey<'_> {
 ///
 /// # Errors
 /// Those of opening a sealed key; `sealed_required` for a plain one where only sealed ones are
-/// taken; `lease_not_found` for a lease this relay does not hold.
+/// taken; `lease_not_found` for a lease that was not opened when the caller was identified.
 pub(crate) async fn user_key<'a>(
     relay: &Relay,
     context: &'a Context,
@@ -75,7 +87,8 @@ pub(crate) async fn user_key<'a>(
 ) -> Result<Option<UserKey<'a>>, ApiError> {
     let live = &context.live;
     if context.credentials.lease().is_some() {
-        return Err(ApiError::new(ErrorCode::LeaseNotFound, "no such lease"));
+        let lease = context.lease.get().ok_or_else(leases::not_found)?;
+        return Ok(Some(UserKey::Leased(lease)));
     }
     let Some(key) = context.credentials.key() else {
         return Ok(None);

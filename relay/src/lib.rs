@@ -20,6 +20,7 @@ mod harden;
 mod idle;
 mod keygen;
 mod keys;
+mod leases;
 pub mod limits;
 mod metrics;
 mod observe;

@@ -10,6 +10,7 @@ use keyferry_protocol::Provider;
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::edge::{Cors, Hosts};
+use crate::leases::LeaseKeys;
 use crate::limits::{Limits, Policy};
 use crate::metrics::Metrics;
 use crate::prices::Prices;
@@ -59,6 +60,8 @@ pub struct Live {
     pub tiers: Tiers,
     /// Opens sealed keys.
     pub(crate) opener: Opener,
+    /// Open leases.
+    pub(crate) leases: LeaseKeys,
     /// How much a caller may take.
     pub policy: Policy,
     /// What models cost.
@@ -104,6 +107,7 @@ impl Live {
             tiers: Tiers::from_config(&config),
             opener: Opener::new(Ring::new(&config.secrets)?)
                 .map_err(|error| ConfigError::field("secrets.current", error.to_string()))?,
+            leases: LeaseKeys::new(&config.secrets, previous.map(|live| &live.leases))?,
             policy: Policy::new(&config.limits, &config.plans),
             prices: Prices::new(&config.prices)?,
             config,

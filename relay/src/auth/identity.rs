@@ -55,6 +55,14 @@ impl Subject {
         }
     }
 
+    /// A subject that was verified before: what [`Subject::caller_id`] and [`Subject::plan`] said.
+    pub(crate) fn restored(caller: &str, plan: Option<&str>) -> Self {
+        Self {
+            caller: caller.into(),
+            plan: plan.map(Into::into),
+        }
+    }
+
     /// `iss ‖ sub`, each with its length: two issuers never share a caller.
     #[must_use]
     pub fn caller_id(&self) -> &str {

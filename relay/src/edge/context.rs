@@ -9,9 +9,11 @@ use axum::extract::{FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyferry_protocol::{ErrorCode, FallbackReason, Payer, Usage, header as names};
+use tokio::sync::OnceCell;
 
 use super::{Credentials, Site};
 use crate::error::ApiError;
+use crate::leases::Lease;
 use crate::observe::Record;
 use crate::request_id::RequestId;
 use crate::server::Liveness;
@@ -33,6 +35,8 @@ pub struct Context {
     pub request_id: RequestId,
     /// Taken from the headers; wiped when the request ends.
     pub credentials: Credentials,
+    /// What `X-BYOK-Lease` stands for, once it was opened; wiped when the request ends.
+    pub(crate) lease: OnceCell<Lease>,
     /// Which of the relay's origins was asked.
     pub site: Site,
     /// The connection's other end; absent when a test drives the router without a connection.
@@ -52,6 +56,7 @@ impl Context {
         Self {
             request_id: record.request_id().clone(),
             credentials,
+            lease: OnceCell::new(),
             site,
             peer: request.extensions().get::<Peer>().cloned(),
             live,

@@ -37,14 +37,24 @@ pub struct Caller {
 impl Caller {
     /// The caller a lease was made by, whoever presents it.
     #[must_use]
-    pub fn of_lease(id: CallerId, plan: Option<Arc<str>>) -> Self {
+    pub fn of_lease(
+        id: CallerId,
+        provisional: bool,
+        address: IpAddr,
+        plan: Option<Arc<str>>,
+    ) -> Self {
         Self {
             id,
-            provisional: false,
-            // A lease is made with a key that has worked: nothing is counted here.
-            address: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            provisional,
+            address,
             plan,
         }
+    }
+
+    /// True for a key that may never have worked.
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.provisional
     }
 
     /// Its name in the store.
@@ -138,6 +148,15 @@ impl Pseudonyms {
     /// Counts the failures that come from an address.
     pub(super) fn address(&self, address: IpAddr) -> CallerId {
         self.name(b"fail", &network(address))
+    }
+
+    /// Counts the leases a caller makes. Without a proven subject it is the address that is
+    /// counted: keys can be made up without end.
+    pub(super) fn lease_making(&self, who: &Who<'_>) -> CallerId {
+        match who.subject {
+            Some(subject) => self.name(b"lse:", subject.as_bytes()),
+            None => self.name(b"lsea", &network(who.address)),
+        }
     }
 
     /// Counts the key tests of a caller.

@@ -17,6 +17,7 @@ pub struct Policy {
     plans: BTreeMap<String, Limited>,
     pub(super) failures: u64,
     pub(super) key_tests: u64,
+    pub(super) leases: u64,
     pub(super) concurrent: u32,
     trusted_proxies: Vec<Network>,
 }
@@ -91,6 +92,7 @@ impl Policy {
             plans,
             failures: settings.failures_per_hour,
             key_tests: settings.key_tests_per_minute,
+            leases: settings.leases_per_minute,
             concurrent: settings.concurrent_requests,
             trusted_proxies: settings.trusted_proxies.clone(),
         }

@@ -23,6 +23,8 @@ pub enum LimitName {
     Failures,
     /// Key tests of a caller.
     KeyTests,
+    /// Leases a caller makes.
+    Leases,
     /// Calls of a caller that run at a time.
     Concurrent,
 }
@@ -38,6 +40,7 @@ impl LimitName {
             Self::Lease => "lease_budget",
             Self::Failures => "failures_per_hour",
             Self::KeyTests => "key_tests_per_minute",
+            Self::Leases => "leases_per_minute",
             Self::Concurrent => "concurrent_requests",
         }
     }
@@ -116,6 +119,7 @@ impl From<Denied> for ApiError {
                     LimitName::Tokens => "the tokens of this hour are used up",
                     LimitName::Failures => "too many failed attempts from this address",
                     LimitName::KeyTests => "too many key tests",
+                    LimitName::Leases => "too many leases",
                     LimitName::Concurrent => "too many calls at the same time",
                     _ => "the requests of this hour are used up",
                 };

@@ -348,6 +348,16 @@ impl Limits {
         self.verdict(taken.ok().and_then(Result::err), LimitName::KeyTests)
     }
 
+    /// Whether another lease may be made now.
+    ///
+    /// # Errors
+    /// Too many leases of this caller.
+    pub async fn admit_lease(&self, policy: &Policy, who: &Who<'_>) -> Result<(), Denied> {
+        let bucket = self.pseudonyms.load().lease_making(who);
+        let taken = self.store.take(bucket, Rate::per_minute(policy.leases)).await;
+        self.verdict(taken.ok().and_then(Result::err), LimitName::Leases)
+    }
+
     /// Whether an address may still fail. To be asked before work for someone who has proven
     /// nothing yet.
     ///

@@ -15,6 +15,8 @@ const SERVER_REQUESTS_PER_HOUR: u64 = 100;
 const FAILURES_PER_HOUR: u64 = 60;
 /// A person looks at one result after the other.
 const KEY_TESTS_PER_MINUTE: u64 = 10;
+/// An app makes one for each piece of work it hands over.
+const LEASES_PER_MINUTE: u64 = 120;
 
 /// A browser opens six connections to one host, a server that works for many users runs more.
 const CONCURRENT_REQUESTS: u32 = 100;
@@ -37,6 +39,8 @@ pub struct LimitSettings {
     pub failures_per_hour: u64,
     /// Key tests per minute and caller.
     pub key_tests_per_minute: u64,
+    /// Leases made per minute and caller.
+    pub leases_per_minute: u64,
     /// Calls of one caller that run at a time on one instance.
     pub concurrent_requests: u32,
     /// Proxies whose `X-Forwarded-For` is believed: addresses or ranges.
@@ -53,6 +57,7 @@ impl Default for LimitSettings {
             daily_cap_usd: None,
             failures_per_hour: FAILURES_PER_HOUR,
             key_tests_per_minute: KEY_TESTS_PER_MINUTE,
+            leases_per_minute: LEASES_PER_MINUTE,
             concurrent_requests: CONCURRENT_REQUESTS,
             trusted_proxies: Vec::new(),
         }

@@ -10,20 +10,20 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::BodyExt as _;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::{ErrorCode, Payer, Provider, Verdict, path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{key_in_query, meta};
+use super::{key_in_query, meta, small_json};
 use crate::callers;
 use crate::check_report::{Report, read_report};
 use crate::edge::{Context, Ctx, Outcome};
 use crate::error::ApiError;
 use crate::keys::{self, SealedFor};
+use crate::leases;
 use crate::limits::Who;
-use crate::proxy::{self, Call, CallError, Inbound};
+use crate::proxy::{self, Call, CallError};
 use crate::secret::Secret;
 use crate::state::Relay;
 use crate::upstream::UpstreamError;
@@ -31,6 +31,9 @@ use crate::wishes::Wishes;
 
 /// The request is one small object.
 const MAX_REQUEST: u64 = 4096;
+
+/// What is said of another one.
+const EXPECTED: &str = "expected {\"provider\": string, \"deep\"?: boolean}";
 
 /// OpenRouter's model list, the longest, is about half of this.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
@@ -63,7 +66,7 @@ pub(super) async fn handle(
     }
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
-    let ask = read(&context, &parts.headers, body).await?;
+    let ask: Ask = small_json::read(&context, &parts.headers, body, MAX_REQUEST, EXPECTED).await?;
     let provider = live.providers.get(&ask.provider)?;
     if wishes
         .provider()
@@ -79,6 +82,15 @@ pub(super) async fn handle(
     let key = keys::user_key(&relay, &context, &sealed_for)
         .await?
         .ok_or_else(|| keys::missing(provider))?;
+    if let Some(lease) = key.lease() {
+        lease.terms.admit_provider(provider)?;
+        if ask.deep && lease.terms.is_guarded() {
+            return Err(leases::scope(
+                "a deep test runs a model, and the lease limits which it runs or what it spends",
+            )
+            .provider(&provider.id));
+        }
+    }
 
     let address = callers::address_of(&context, &parts.headers);
     let who = Who {
@@ -131,45 +143,6 @@ fn answer(finding: &Finding, took: Duration) -> Value {
         }
     }
     answer
-}
-
-async fn read(context: &Context, headers: &HeaderMap, body: Body) -> Result<Ask, ApiError> {
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-    if !is_json {
-        return Err(ApiError::new(
-            ErrorCode::UnsupportedMediaType,
-            "this route takes application/json",
-        ));
-    }
-    let (body, fault) = Inbound::new(body, MAX_REQUEST, context.live.config.timeouts.body_idle)?;
-    let bytes = body
-        .collect()
-        .await
-        .map_err(|_| {
-            fault
-                .error()
-                .unwrap_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body broke off"))
-        })?
-        .to_bytes();
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|_| ApiError::new(ErrorCode::BadJson, "the body is not valid JSON"))?;
-    if value.get("key").or_else(|| value.get("apiKey")).is_some() {
-        return Err(ApiError::new(
-            ErrorCode::KeyInBody,
-            "the key goes into X-BYOK-Key, never into the body",
-        ));
-    }
-    // The parser's own message could quote the body.
-    serde_json::from_value(value).map_err(|_| {
-        ApiError::new(
-            ErrorCode::BadField,
-            "expected {\"provider\": string, \"deep\"?: boolean}",
-        )
-    })
 }
 
 struct Tester<'a> {

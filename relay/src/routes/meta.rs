@@ -56,7 +56,7 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "now": now_millis(),
         "providers": providers,
-        "features": ["passthrough", "unified", "key-test"],
+        "features": ["passthrough", "unified", "key-test", "leases"],
     });
     if let (Some(fields), Some(published)) = (body.as_object_mut(), live.opener.published()) {
         fields.insert(

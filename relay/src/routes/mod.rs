@@ -3,11 +3,13 @@
 mod admin;
 mod body_key;
 mod key_test;
+mod leases;
 mod meta;
 mod models;
 mod native_body;
 mod passthrough;
 mod site;
+mod small_json;
 mod unified;
 
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::usage;
 const PASSTHROUGH: &str = "/providers/{id}/{*path}";
 
 /// Every other route's template. A test holds it against the router and against /openapi.json.
-const TEMPLATES: [&str; 13] = [
+const TEMPLATES: [&str; 15] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
@@ -33,6 +35,8 @@ const TEMPLATES: [&str; 13] = [
     "/v1/audio/transcriptions",
     "/v1/models",
     "/v1/keys/test",
+    "/v1/leases",
+    "/v1/leases/{id}",
     "/v1/usage",
     "/v1/limits",
     "/.well-known/keyferry",
@@ -51,6 +55,11 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
         ("/v1/audio/transcriptions", unified()),
         ("/v1/models", get(models::handle).fallback(get_only)),
         ("/v1/keys/test", post(key_test::handle).fallback(post_only)),
+        ("/v1/leases", post(leases::create).fallback(post_only)),
+        (
+            "/v1/leases/{id}",
+            get(leases::show).delete(leases::clear).fallback(get_delete_only),
+        ),
         ("/v1/usage", get(usage::routes::usage).fallback(get_only)),
         ("/v1/limits", get(usage::routes::limits).fallback(get_only)),
         ("/.well-known/keyferry", get(meta::well_known).fallback(get_only)),
@@ -120,6 +129,11 @@ fn key_in_query() -> ApiError {
 
 async fn get_only() -> ApiError {
     ApiError::new(ErrorCode::MethodNotAllowed, "this route answers GET").allow("GET, HEAD")
+}
+
+async fn get_delete_only() -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed, "this route answers GET and DELETE")
+        .allow("GET, HEAD, DELETE")
 }
 
 #[cfg(test)]

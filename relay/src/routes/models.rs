@@ -54,7 +54,7 @@ pub(super) async fn handle(
         context: &context,
         identity: &identity,
         headers: &parts.headers,
-        key: Some(key.secret()),
+        key: Some(&key),
     };
     let costing = Costing {
         provider,

@@ -51,7 +51,6 @@ pub(super) async fn handle(
     let key = keys::user_key(&relay, &context, &sealed_for)
         .await?
         .ok_or_else(|| keys::missing(provider))?;
-    let key = key.secret();
     let target = match query {
         Some(query) => PathAndQuery::try_from(format!("{rest}?{query}")),
         None => PathAndQuery::try_from(rest),
@@ -63,8 +62,9 @@ pub(super) async fn handle(
         context: &context,
         identity: &identity,
         headers,
-        key: Some(key),
+        key: Some(&key),
     };
+    let key = key.secret();
     let guard = Guard {
         gate: live.tiers.gate(identity.plan()),
         cost: metering.is_guarded(Payer::User),

@@ -14,4 +14,4 @@ mod ring;
 mod sessions;
 
 pub(crate) use opener::Opener;
-pub(crate) use ring::Ring;
+pub(crate) use ring::{Ring, RingSecret};

@@ -15,6 +15,12 @@ macro_rules! ids {
             pub const fn new(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
+
+            /// Its bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
         }
 
         impl fmt::Display for $name {
@@ -39,6 +45,27 @@ ids! {
     ReservationId;
     /// One lease; random, the public half of its handle.
     LeaseId;
+}
+
+impl LeaseId {
+    /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |byte: &u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let (pairs, []) = text.as_bytes().as_chunks() else {
+            return None;
+        };
+        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
+        let mut bytes = [0; 16];
+        for (to, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *to = digit(high)? << 4 | digit(low)?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl CallerId {

@@ -14,9 +14,12 @@ use crate::auth::Identity;
 use crate::callers::address_of;
 use crate::edge::Context;
 use crate::error::ApiError;
+use crate::keys::UserKey;
+use crate::leases::{self, Lease};
 use crate::limits::{Ask, Caller, Who};
-use crate::secret::Secret;
 use crate::state::{Live, Relay};
+use crate::store::LeaseBudget;
+use crate::tiers::Named;
 
 /// Who makes a call, and with what.
 #[derive(Clone, Copy)]
@@ -26,7 +29,7 @@ pub(crate) struct Metering<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) headers: &'a HeaderMap,
     /// The user's key, when the request brought one.
-    pub(crate) key: Option<&'a Secret>,
+    pub(crate) key: Option<&'a UserKey<'a>>,
 }
 
 /// A call as far as its cost is concerned.
@@ -49,11 +52,18 @@ impl Metering<'_> {
         &self.context.live
     }
 
+    fn lease(&self) -> Option<&Lease> {
+        self.key.and_then(UserKey::lease)
+    }
+
     fn caller(&self, payer: Payer) -> Caller {
+        if let Some(lease) = self.lease() {
+            return lease.terms.counted_as(self.identity.plan());
+        }
         let who = Who {
             subject: self.identity.caller_id(),
             plan: self.identity.plan(),
-            key: self.key,
+            key: self.key.map(UserKey::secret),
             address: address_of(self.context, self.headers),
         };
         self.relay.limits().caller(&who, payer)
@@ -63,15 +73,18 @@ impl Metering<'_> {
     /// body must be.
     pub(crate) fn is_guarded(&self, payer: Payer) -> bool {
         let live = self.live();
+        if self.lease().is_some_and(|lease| lease.terms.is_guarded()) {
+            return true;
+        }
         self.relay
             .limits()
             .is_guarded(&live.policy, self.identity.plan(), payer)
     }
 
-    /// Asks for admission.
+    /// Asks for admission. No call is made without, so this is where the terms of a lease hold.
     ///
     /// # Errors
-    /// 429, 402 or 503 as docs/limits.md lists them.
+    /// 429, 402 or 503 as docs/limits.md lists them; `lease_scope`.
     pub(crate) async fn begin(
         &self,
         payer: Payer,
@@ -79,6 +92,10 @@ impl Metering<'_> {
     ) -> Result<Meter, ApiError> {
         let live = self.live();
         let quote = self.quote(payer, costing);
+        let budget = match self.lease() {
+            Some(lease) => self.admit_by_lease(lease, costing, &quote)?,
+            None => None,
+        };
         let caller = self.caller(payer);
         let ask = Ask {
             caller: &caller,
@@ -90,7 +107,7 @@ impl Metering<'_> {
                 .copied()
                 .unwrap_or_default(),
             estimate: quote.estimate(),
-            lease: None,
+            lease: budget,
         };
         let denied = |denied| ApiError::from(denied).provider(&costing.provider.id);
         let slot = self.relay.limits().enter(&live.policy, caller.id()).map_err(denied)?;
@@ -109,6 +126,31 @@ impl Metering<'_> {
             proves,
             Arc::clone(self.relay.metrics()),
         ))
+    }
+
+    /// Holds a call against the terms of the lease it is made with; the lease's budget.
+    fn admit_by_lease(
+        &self,
+        lease: &Lease,
+        costing: &Costing<'_>,
+        quote: &Quote,
+    ) -> Result<Option<LeaseBudget>, ApiError> {
+        let (terms, provider) = (&lease.terms, costing.provider);
+        terms.admit_provider(provider)?;
+        let named = match costing.models {
+            None => Named::Unknown,
+            Some([]) => Named::Nothing,
+            Some(models) => Named::Models(models.iter().map(ToString::to_string).collect()),
+        };
+        terms.admit_models(self.live().providers.catalogue(), provider, &named)?;
+        let budget = terms.budget(lease.id);
+        if budget.is_some() && quote.estimate().is_none() {
+            return Err(leases::scope(
+                "the lease has a budget, and what this call costs is not known",
+            )
+            .provider(&provider.id));
+        }
+        Ok(budget)
     }
 
     fn quote(&self, payer: Payer, costing: &Costing<'_>) -> Quote {

@@ -16,6 +16,7 @@ use crate::callers::{address_of, identify};
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::keys::{SealedFor, UserKey, user_key};
+use crate::leases::scope;
 use crate::limits::Who;
 use crate::state::Relay;
 use crate::store::clock::day_of;
@@ -94,6 +95,9 @@ impl<'a> Asking<'a> {
         let sealed_for =
             SealedFor::new(parts, header(names::PROVIDER).unwrap_or_default(), fallback);
         let key = user_key(relay, context, &sealed_for).await?;
+        if key.as_ref().is_some_and(|key| key.lease().is_some()) {
+            return Err(scope("a lease is for calls to its provider; use is shown to its maker"));
+        }
         Ok(Self {
             identity,
             key,

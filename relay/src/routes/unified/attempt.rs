@@ -11,7 +11,7 @@ use super::request::{self, Payload};
 use crate::auth::Identity;
 use crate::edge::{Context, Outcome};
 use crate::error::ApiError;
-use crate::keys;
+use crate::keys::{self, UserKey};
 use crate::payer::{Attempt, Plan, Via};
 use crate::proxy::{self, Answer, Call, Metered};
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ pub(super) struct Exchange<'a> {
     pub(super) direct: Target<'a, 'a>,
     /// OpenRouter, reselling it.
     pub(super) resold: Option<Target<'a, 'a>>,
-    pub(super) user_key: Option<&'a Secret>,
+    pub(super) user_key: Option<&'a UserKey<'a>>,
 }
 
 /// What one attempt came to.
@@ -151,7 +151,7 @@ impl Exchange<'_> {
             Attempt::Server(Via::OpenRouter, _) => self.resold.as_ref().ok_or_else(missing)?,
         };
         let key = match attempt {
-            Attempt::User => self.user_key,
+            Attempt::User => self.user_key.map(UserKey::secret),
             Attempt::Server(..) => self.context.live.providers.server_key(&target.provider.id),
         };
         Ok((target, key.ok_or_else(missing)?))

@@ -15,12 +15,12 @@ use axum::response::Response;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::routing::{OPENROUTER, Target};
 use keyferry_protocol::shape::{Fit, suggest};
-use keyferry_protocol::{ErrorCode, Provider, path};
+use keyferry_protocol::{ErrorCode, Fallback, Provider, path};
 
 use crate::callers;
 use crate::edge::Ctx;
 use crate::error::ApiError;
-use crate::keys::{self, SealedFor};
+use crate::keys::{self, SealedFor, UserKey};
 use crate::payer::{self, Facts};
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
@@ -49,14 +49,17 @@ pub(super) async fn handle(
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
     let key = keys::user_key(&relay, &context, &sealed_for).await?;
-    let key = key.as_ref().map(keys::UserKey::secret);
-    let payload = Payload::read(live, route, &parts.headers, body, key).await?;
+    let key = key.as_ref();
+    let lease = key.and_then(UserKey::lease);
+    let secret = key.map(UserKey::secret);
+    let payload = Payload::read(live, route, &parts.headers, body, secret).await?;
 
     let target = find_target(live, &payload, &wishes, key)?;
     if !target.provider.serves(route) {
         return Err(lacks(target.provider, route));
     }
-    if let Some(gate) = live.tiers.gate(identity.plan()) {
+    let gate = live.tiers.gate(identity.plan());
+    if gate.is_some() || lease.is_some_and(|lease| lease.terms.is_guarded()) {
         let path = target.provider.unified_path(route);
         let facts = RequestFacts {
             provider: target.provider,
@@ -64,14 +67,22 @@ pub(super) async fn handle(
             path: &path,
             headers: &parts.headers,
         };
-        gate.admit(&named(&facts, payload.bytes())?)?;
+        let named = named(&facts, payload.bytes())?;
+        if let Some(gate) = gate {
+            gate.admit(&named)?;
+        }
+        if let Some(lease) = lease {
+            // The body may name more models than the one it is routed by.
+            lease.terms.admit_models(live.providers.catalogue(), target.provider, &named)?;
+        }
     }
     let resold = resale(live, route, &payload, &target);
     let stores_by_default = route == Unified::Responses;
     let stateless = !payload.is_json() || payer::is_stateless(payload.bytes(), stores_by_default);
     let plan = payer::plan(&Facts {
         user_key: key.is_some(),
-        choice: wishes.fallback,
+        // A handle may be in many hands: it spends its maker's money, never the operator's.
+        choice: if lease.is_some() { Some(Fallback::Never) } else { wishes.fallback },
         may_spend: identity.is_authenticated() || live.config.payer.allow_unauthenticated,
         unified: true,
         stateless,
@@ -101,7 +112,7 @@ fn find_target<'l>(
     live: &'l Live,
     payload: &'l Payload,
     wishes: &'l Wishes,
-    key: Option<&Secret>,
+    key: Option<&UserKey<'_>>,
 ) -> Result<Target<'l, 'l>, ApiError> {
     let catalogue = live.providers.catalogue();
     let refuse = |error: keyferry_protocol::routing::RouteError| {
@@ -117,7 +128,15 @@ fn find_target<'l>(
             .map_err(refuse);
     }
     let target = catalogue.route(payload.model(), None).map_err(refuse)?;
-    match key.and_then(|key| owner(live, key)) {
+    if let Some(lease) = key.and_then(UserKey::lease) {
+        if *lease.terms.provider == *OPENROUTER {
+            let openrouter = live.providers.get(OPENROUTER)?;
+            return catalogue.route_to(openrouter, payload.model()).map_err(refuse);
+        }
+        lease.terms.admit_provider(target.provider)?;
+        return Ok(target);
+    }
+    match key.and_then(|key| owner(live, key.secret())) {
         // One OpenRouter key serves every model.
         Some(owner) if *owner.id == *OPENROUTER => {
             catalogue.route_to(owner, payload.model()).map_err(refuse)

@@ -1,0 +1,57 @@
+//! The bodies the relay reads for itself: one small JSON object without a key in it.
+
+use axum::body::Body;
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+use keyferry_protocol::ErrorCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::edge::Context;
+use crate::error::ApiError;
+use crate::proxy::Inbound;
+
+/// Reads a body of at most `limit` bytes. `expected` says what it should have been; nothing of
+/// what it was is repeated.
+///
+/// # Errors
+/// `unsupported_media_type`, `bad_json`, `key_in_body`, `bad_field`; the body's own faults.
+pub(super) async fn read<T: DeserializeOwned>(
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+    expected: &'static str,
+) -> Result<T, ApiError> {
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+    if !is_json {
+        return Err(ApiError::new(
+            ErrorCode::UnsupportedMediaType,
+            "this route takes application/json",
+        ));
+    }
+    let (body, fault) = Inbound::new(body, limit, context.live.config.timeouts.body_idle)?;
+    let bytes = body
+        .collect()
+        .await
+        .map_err(|_| {
+            fault
+                .error()
+                .unwrap_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body broke off"))
+        })?
+        .to_bytes();
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|_| ApiError::new(ErrorCode::BadJson, "the body is not valid JSON"))?;
+    if value.get("key").or_else(|| value.get("apiKey")).is_some() {
+        return Err(ApiError::new(
+            ErrorCode::KeyInBody,
+            "the key goes into X-BYOK-Key, never into the body",
+        ));
+    }
+    // The parser's own message could quote the body.
+    serde_json::from_value(value).map_err(|_| ApiError::new(ErrorCode::BadField, expected))
+}
