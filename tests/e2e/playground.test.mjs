@@ -86,7 +86,8 @@ for (const [name, options] of /** @type {[string, import("playwright-core").Brow
     const cost = page.getByTestId("chat-cost");
     await cost.filter({ hasText: "tokens" }).waitFor();
     // 400,000 tokens in at $0.15 and 100,000 out at $0.60 a million.
-    assert.match(await cost.innerText(), /500,000 tokens/);
+    // 400,000 tokens in at $0.15 a million and 100,000 out at $0.60.
+    assert.match(await cost.innerText(), /500,000 tokens, \$0\.12/);
     await page.screenshot({ path: `${FOLDER}page-${name}-chat.png` });
     const wire = page.getByTestId("chat-wire");
     await wire.locator("summary").click();
