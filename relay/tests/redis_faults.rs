@@ -326,7 +326,7 @@ async fn one_frozen_node_of_a_cluster_leaves_the_others_working() {
     let store = RedisStore::open(settings, Time::Server).unwrap();
     store.first_attempt().await;
     recovered(&store).await;
-    // The cluster's own verdict on the node comes after two seconds; what happens before matters.
+    // The cluster's own verdict on the node comes much later; what happens before matters.
     cluster.nodes[0].freeze();
     let (mut worked, mut failed) = (0, 0);
     let frozen = Instant::now();
@@ -342,13 +342,10 @@ async fn one_frozen_node_of_a_cluster_leaves_the_others_working() {
     assert!(failed > 0, "a third of the callers live on the frozen node");
     cluster.nodes[0].thaw();
     recovered(&store).await;
-    for _ in 0..50 {
-        assert!(
-            store
-                .take(random(CallerId::new), Rate::per_hour(5))
-                .await
-                .is_ok()
-        );
+    // Recovered means for everybody: no part is still being left alone.
+    for _ in 0..200 {
+        let taken = store.take(random(CallerId::new), Rate::per_hour(5)).await;
+        assert!(taken.is_ok(), "{taken:?}");
     }
 }
 

@@ -96,6 +96,15 @@ impl RedisServer {
             .sum()
     }
 
+    /// How often the server has read from its clients: once for what arrives together.
+    pub(crate) fn reads(&self) -> u64 {
+        let stats = self.command(&["INFO", "stats"]);
+        let reads = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("total_reads_processed:"));
+        reads.unwrap().trim().parse().unwrap()
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill")
@@ -141,7 +150,7 @@ pub(crate) struct RedisCluster {
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "15000"];
         let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::start(&options)).collect();
         let third = 16_384 / 3;
         for (n, node) in (0_u32..).zip(&nodes) {

@@ -123,6 +123,11 @@ impl Link {
         .await
     }
 
+    /// Whether keys are spread over servers, so that a script reaches those of one slot only.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.shared.target.is_cluster()
+    }
+
     pub(super) fn health(&self) -> Health {
         match self.shared.trouble.load(Ordering::Relaxed) {
             0 => Health::Up,
@@ -186,14 +191,14 @@ impl Shared {
             }
             // Loading, memory full, no quorum, a slot without a master: answered, not done.
             ErrorKind::Server(_) | ErrorKind::Extension => {
+                if let Connection::Cluster(_) = **connection {
+                    self.pause(key);
+                }
                 self.trouble.store(REFUSED, Ordering::Relaxed);
                 tracing::warn!(
                     code = error.code().unwrap_or("?"),
                     "redis refused an operation"
                 );
-                if let Connection::Cluster(_) = **connection {
-                    self.pause(key);
-                }
                 self.wake.notify_one();
                 Fault::Store(StoreError::not_done("refused"))
             }
@@ -235,6 +240,8 @@ impl Shared {
         self.wake.notify_one();
     }
 
+    /// Leaves the part of the key space with `key` alone for a while. To be called before the
+    /// trouble is noted, see [`Shared::recovered`].
     fn pause(&self, key: &str) {
         let zone = keys::zone(key);
         let until = self.elapsed() + u64::try_from(ZONE_PAUSE.as_millis()).unwrap_or(u64::MAX);
@@ -350,8 +357,11 @@ impl Shared {
         }
     }
 
+    /// All is well, unless a part of a cluster has failed that was not probed since.
     fn recovered(&self) {
-        if self.trouble.swap(0, Ordering::Relaxed) != 0 {
+        // Held, so that a part that fails now is noted as trouble after this, not before.
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.is_empty() && self.trouble.swap(0, Ordering::Relaxed) != 0 {
             tracing::info!("redis is usable");
         }
     }

@@ -66,6 +66,11 @@ impl Target {
         }
     }
 
+    /// Whether it leads to a cluster.
+    pub(super) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// A new connection; the caller bounds the time it takes.
     pub(super) async fn connect(&self) -> Result<Connection, RedisError> {
         match self {
