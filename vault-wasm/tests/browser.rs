@@ -110,7 +110,7 @@ async fn a_database_of_a_newer_program_asks_for_a_reload() {
     assert_eq!(store.read_all().await.unwrap_err(), StoreError::Newer);
 }
 
-/// Another tab that deletes the database each time this one is about to open what it has made.
+/// Another tab that deletes the database just before this one opens it.
 struct DeletingTab {
     prototype: JsValue,
     open: JsValue,
@@ -124,15 +124,17 @@ impl DeletingTab {
         let left = Cell::new(times);
         let deleting = move |name: JsValue, version: JsValue| {
             let factory = get(&js_sys::global(), "indexedDB");
-            if !version.is_undefined() {
-                return original.call2(&factory, &name, &version).unwrap();
-            }
             if left.get() > 0 {
                 left.set(left.get() - 1);
                 let delete: Function = get(&factory, "deleteDatabase").unchecked_into();
                 delete.call1(&factory, &name).unwrap();
             }
-            original.call1(&factory, &name).unwrap()
+            let args = if version.is_undefined() {
+                Array::of1(&name)
+            } else {
+                Array::of2(&name, &version)
+            };
+            original.apply(&factory, &args).unwrap()
         };
         let deleting = Closure::<dyn Fn(JsValue, JsValue) -> JsValue>::new(deleting);
         Reflect::set(&prototype, &"open".into(), &deleting.into_js_value()).unwrap();

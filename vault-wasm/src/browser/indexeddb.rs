@@ -1,16 +1,17 @@
 //! Records in IndexedDB.
 //!
-//! rexie makes the database with its one object store, and deletes it. Reading and writing needs
-//! what rexie does not pass on (the durability of a transaction, the reason of its abort, the event
-//! `versionchange`), so that goes through web-sys on a connection of its own.
+//! rexie deletes the database. Its builder is not used: it would leave a moment in which another
+//! tab's deletion makes a database without the object store, and it is a twelfth of the module's
+//! size. Reading and writing needs what rexie does not pass on (the durability of a transaction, the
+//! reason of its abort, the event `versionchange`), so that goes through web-sys.
 //!
 //! The connection is opened on demand and closes itself when another tab deletes or upgrades the
 //! database; the browser may close it too (WebKit does). The next operation then opens another.
 
 use std::{cell::RefCell, rc::Rc};
 
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
-use rexie::{ObjectStore, Rexie};
+use js_sys::{Array, Function, Promise, Uint8Array};
+use rexie::Rexie;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbRequest, IdbTransaction};
@@ -26,8 +27,6 @@ const STORE: &str = "records";
 const VERSION: u32 = 1;
 /// How often an operation is tried when its connection turns out to be gone.
 const ATTEMPTS: usize = 2;
-/// How often the database is made anew when another tab deletes it before it could be opened.
-const ATTEMPTS_TO_OPEN: usize = 8;
 
 #[wasm_bindgen]
 extern "C" {
@@ -89,64 +88,14 @@ impl IndexedDb {
         if let Some(open) = self.open.borrow().clone() {
             return Ok(open);
         }
-        let mut last = StoreError::Failed;
-        for _ in 0..ATTEMPTS_TO_OPEN {
-            match self.open_existing().await {
-                Ok(Some(database)) => {
-                    *self.open.borrow_mut() = Some(database.clone());
-                    return Ok(database);
-                }
-                Ok(None) => {}
-                Err(error) => return Err(error),
-            }
-            let made = Rexie::builder(&self.name)
-                .version(VERSION)
-                .add_object_store(ObjectStore::new(STORE))
-                .build()
-                .await;
-            match made {
-                Ok(made) => made.close(),
-                // rexie keeps the reason to itself; opening tells it, if another tab was quicker.
-                Err(_) => last = StoreError::Failed,
-            }
-        }
-        Err(last)
-    }
-
-    /// Opens the database as it is; `None` when there is none.
-    ///
-    /// Opening makes a missing database, one without [`STORE`], and another tab may delete ours at
-    /// any moment: whenever one is about to be made here, that is undone.
-    async fn open_existing(&self) -> Result<Option<IdbDatabase>, StoreError> {
-        let request = factory()?
-            .open(&self.name)
+        let database = open(&self.name)
+            .await
             .map_err(|error| store_error(&error))?;
-        let opening = Promise::new(&mut |resolve, reject| {
-            request.set_onupgradeneeded(Some(&resolve));
-            request.set_onsuccess(Some(&resolve));
-            request.set_onerror(Some(&reject));
-        });
-        drop(JsFuture::from(opening).await);
-        // Only while a database is being made does the request have a transaction (§4.4), and it
-        // cannot commit before the microtasks of its event have run, which this is one of.
-        if let Some(making) = request.transaction() {
-            let undone = finished(&request);
-            making.abort().map_err(|error| store_error(&error))?;
-            drop(undone.await);
-            return Ok(None);
-        }
-        let database: IdbDatabase = finished_result(&request)
-            .map_err(|error| store_error(&error))?
-            .dyn_into()
-            .map_err(|_| StoreError::Failed)?;
-        if database.version() > f64::from(VERSION) {
-            database.close();
-            return Err(StoreError::Newer);
-        }
         // Closing at once lets another tab delete or upgrade the database.
         let close: Function = js::get(&database, "close").unchecked_into();
         database.set_onversionchange(Some(&close.bind0(&database)));
-        Ok(Some(database))
+        *self.open.borrow_mut() = Some(database.clone());
+        Ok(database)
     }
 
     fn disconnect(&self) {
@@ -191,6 +140,31 @@ impl Store for IndexedDb {
             .await
             .map_err(|_| StoreError::Failed)
     }
+}
+
+/// Opens a database, and makes it and its store where there is none: both in the one request, so
+/// that no database is ever left without its store.
+async fn open(name: &str) -> Result<IdbDatabase, JsValue> {
+    let request = factory()?.open_with_u32(name, VERSION)?;
+    let opening = Promise::new(&mut |resolve, reject| {
+        request.set_onupgradeneeded(Some(&resolve));
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
+    });
+    drop(JsFuture::from(opening).await);
+    // Only while a database is being made does the request have a transaction (§4.4), and that
+    // stays active for the microtasks of its event, of which this is one.
+    if let Some(making) = request.transaction() {
+        let made = finished(&request);
+        let database: IdbDatabase = request.result()?.unchecked_into();
+        if let Err(error) = database.create_object_store(STORE) {
+            // Without its store it must not come to be: undone, this request fails.
+            making.abort()?;
+            return Err(error);
+        }
+        made.await?;
+    }
+    finished_result(&request).map(JsCast::unchecked_into)
 }
 
 /// One transaction: committed whole, or aborted.
@@ -302,9 +276,8 @@ fn to_bytes(value: &JsValue) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-fn factory() -> Result<IdbFactory, StoreError> {
-    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).unwrap_or_default();
-    factory.dyn_into().map_err(|_| StoreError::Failed)
+fn factory() -> Result<IdbFactory, JsValue> {
+    js::get(&js_sys::global(), "indexedDB").dyn_into()
 }
 
 /// Waits for a request: its result, or the `DOMException` it failed with.
