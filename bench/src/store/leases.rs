@@ -10,6 +10,17 @@ use crate::payload::now;
 use crate::target::Target;
 use crate::wire::Wire;
 
+/// Whether the relay behind `target` has leases.
+pub(super) async fn are_offered(target: &Target) -> Result<bool> {
+    let mut wire = Wire::connect(target.address).await?;
+    let request = format!(
+        "POST /v1/leases HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n",
+        target.address
+    );
+    wire.send(request.as_bytes()).await?;
+    Ok(wire.response().await?.status != 404)
+}
+
 /// Each of `connections` makes a lease, peeks at it and clears it, over and over.
 pub(super) async fn load(
     targets: &[Rc<Target>],

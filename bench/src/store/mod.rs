@@ -89,15 +89,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             measured,
         },
     };
+    let [first, _] = &relays;
+    let leases = leases::are_offered(&first.target).await?;
     for round in 1..=rounds {
         eprintln!("▸ round {round} of {rounds}");
         for test in ["SET", "GET"] {
             run.redis_benchmark(test, operations, cores.subject)?;
         }
-        let [first, _] = &relays;
         run.limits("limit checks, one relay", std::slice::from_ref(first))
             .await?;
         run.limits("limit checks, two relays", &relays).await?;
+        if !leases {
+            eprintln!("  this relay has no leases");
+            continue;
+        }
         run.leases("leases, one relay", std::slice::from_ref(first))
             .await?;
         run.leases("leases, two relays", &relays).await?;

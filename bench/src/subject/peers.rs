@@ -15,6 +15,12 @@ const PACKAGE: &str = include_str!("../../peers/package.json");
 const REQUIREMENTS: &str = include_str!("../../peers/requirements.txt");
 const LITELLM: &str = include_str!("../../peers/litellm.yaml");
 
+/// `LiteLLM` does not start without one. It guards a stand-in on this machine for some minutes.
+const MASTER_KEY: &str = concat!(
+    "sk-",
+    "b19f04c7a6d83e52917cf0ab64de28351b7fa09c46e8d3517f20acb9e46d8103"
+);
+
 /// Installs what is not there yet; minutes the first time.
 pub(crate) fn install(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
@@ -115,13 +121,14 @@ pub(super) fn litellm(setting: &Setting) -> Result<(Option<Process>, Target)> {
         .arg(port.to_string())
         .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         .env("LITELLM_MODE", "PRODUCTION")
-        .env("LITELLM_LOG", "ERROR"),
+        .env("LITELLM_LOG", "ERROR")
+        .env("LITELLM_MASTER_KEY", MASTER_KEY),
         &setting.folder.join("litellm.log"),
     )?;
     let target = Target {
         address: loopback(port),
         path: "/v1/chat/completions".to_owned(),
-        headers: Vec::new(),
+        headers: vec![("authorization", format!("Bearer {MASTER_KEY}"))],
         sealer: None,
     };
     Ok((Some(process), target))
