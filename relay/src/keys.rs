@@ -7,9 +7,11 @@ use keyferry_protocol::{ErrorCode, Fallback, Provider};
 use crate::edge::Context;
 use crate::error::ApiError;
 use crate::leases::{self, Lease};
+use crate::limits::Denied;
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::state::Relay;
+use crate::store::{Nonce, Store as _};
 
 /// What a sealed key must have been sealed for, beside the relay's origin.
 #[derive(Debug)]
@@ -50,8 +52,8 @@ impl<'a> SealedFor<'a> {
 pub(crate) enum UserKey<'a> {
     /// It came plain.
     Plain(&'a Secret),
-    /// It came sealed and was opened for this request only.
-    Opened(Secret),
+    /// It came sealed and was opened for this request only; with the nonce, unless that was checked.
+    Opened(Secret, Option<Nonce>),
     /// It was leased, and a handle came in its place.
     Leased(&'a Lease),
 }
@@ -61,7 +63,7 @@ impl UserKey<'_> {
     pub(crate) fn secret(&self) -> &Secret {
         match self {
             Self::Plain(secret) => secret,
-            Self::Opened(secret) => secret,
+            Self::Opened(secret, _) => secret,
             Self::Leased(lease) => &lease.key,
         }
     }
@@ -70,18 +72,45 @@ impl UserKey<'_> {
     pub(crate) fn lease(&self) -> Option<&Lease> {
         match self {
             Self::Leased(lease) => Some(lease),
-            Self::Plain(_) | Self::Opened(_) => None,
+            Self::Plain(_) | Self::Opened(..) => None,
+        }
+    }
+
+    /// What the key may be used with once, if that has still to be checked.
+    pub(crate) fn nonce(&self) -> Option<&Nonce> {
+        match self {
+            Self::Opened(_, nonce) => nonce.as_ref(),
+            Self::Plain(_) | Self::Leased(_) => None,
         }
     }
 }
 
-/// The user's key, when the request brought one.
+/// The user's key, when the request brought one, for any use of it at once.
+///
+/// # Errors
+/// Those of [`user_key_for_call`]; `replayed` for a sealed key that was used before.
+pub(crate) async fn user_key<'a>(
+    relay: &Relay,
+    context: &'a Context,
+    sealed_for: &SealedFor<'_>,
+) -> Result<Option<UserKey<'a>>, ApiError> {
+    let mut key = user_key_for_call(context, sealed_for)?;
+    if let Some(UserKey::Opened(_, nonce)) = &mut key
+        && let Some(Nonce { name, ttl }) = nonce.take()
+        && !relay.store().remember(&name, ttl).await?
+    {
+        return Err(Denied::Replayed.into());
+    }
+    Ok(key)
+}
+
+/// The user's key, when the request brought one, for a call that asks for admission: a sealed key's
+/// nonce is checked there, in the same round trip.
 ///
 /// # Errors
 /// Those of opening a sealed key; `sealed_required` for a plain one where only sealed ones are
 /// taken; `lease_not_found` for a lease that was not opened when the caller was identified.
-pub(crate) async fn user_key<'a>(
-    relay: &Relay,
+pub(crate) fn user_key_for_call<'a>(
     context: &'a Context,
     sealed_for: &SealedFor<'_>,
 ) -> Result<Option<UserKey<'a>>, ApiError> {
@@ -97,8 +126,8 @@ pub(crate) async fn user_key<'a>(
     match key.expose_str() {
         Some(value) if SealedHeader::is_sealed(value) => {
             let bindings = live.hosts.origins().map(|origin| sealed_for.at(origin));
-            let key = live.opener.open(value, bindings, relay.store()).await?;
-            Ok(Some(UserKey::Opened(key)))
+            let (key, nonce) = live.opener.open(value, bindings)?;
+            Ok(Some(UserKey::Opened(key, Some(nonce))))
         }
         _ if live.config.secrets.require_sealed => Err(ApiError::new(
             ErrorCode::SealedRequired,

@@ -3,7 +3,7 @@
 use keyferry_protocol::Payer;
 
 use super::caller::Caller;
-use crate::store::{Admission, Held, LeaseBudget, ReservationId, Reserve, Row, Settlement};
+use crate::store::{Admission, Held, LeaseBudget, Nonce, ReservationId, Reserve, Row, Settlement};
 
 /// A call that asks to be made.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Ask<'a> {
     pub estimate: Option<u64>,
     /// The budget of the lease it was made with.
     pub lease: Option<LeaseBudget>,
+    /// What its key may be used with once.
+    pub nonce: Option<&'a Nonce>,
 }
 
 /// Gives back what an admission may have set aside, now or later.

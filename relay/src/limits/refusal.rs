@@ -69,6 +69,8 @@ pub enum Denied {
     Lease,
     /// Shared state cannot be reached, and money is at stake.
     Store,
+    /// Its sealed key was used before.
+    Replayed,
 }
 
 impl Denied {
@@ -79,7 +81,7 @@ impl Denied {
             Self::Rate { limit, .. } => Some(*limit),
             Self::DailyCap { .. } | Self::Unpriced => Some(LimitName::DailyCap),
             Self::Lease => Some(LimitName::Lease),
-            Self::Store => None,
+            Self::Store | Self::Replayed => None,
         }
     }
 }
@@ -107,6 +109,7 @@ impl From<Refusal> for Denied {
             Refusal::Lease { .. } => Self::Lease,
             // Only who stopped waiting for an admission withdraws it.
             Refusal::Withdrawn => Self::Store,
+            Refusal::Replayed => Self::Replayed,
         }
     }
 }
@@ -141,6 +144,10 @@ impl From<Denied> for ApiError {
             ),
             Denied::Lease => Self::new(ErrorCode::LeaseSpent, "the lease's budget is spent"),
             Denied::Store => StoreError::not_done("connection").into(),
+            Denied::Replayed => Self::new(
+                ErrorCode::Replayed,
+                "this sealed key was used before; every request is sealed anew",
+            ),
         };
         match denied.limit() {
             Some(limit) => error.limit(limit.as_str()),

@@ -232,6 +232,7 @@ impl Limits {
             requests: Some(limits.requests),
             tokens: limits.tokens,
             reserve,
+            nonce: ask.nonce.cloned(),
         };
         let failure_rate = Rate::per_hour(policy.failures);
         let stranger = caller.provisional && !self.known.contains(caller.id);

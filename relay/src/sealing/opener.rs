@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use keyferry_protocol::ErrorCode;
 use keyferry_protocol::sealed::{Binding, SealError, SealedHeader, WINDOW_SECONDS};
 
 use super::ring::{Keys, PERIOD, Published, Ring};
 use super::sessions::Sessions;
 use crate::error::ApiError;
 use crate::secret::Secret;
-use crate::store::{LocalStore, Store};
+use crate::store::Nonce;
 
 /// How long a nonce is remembered: from a minute ahead of this clock to a minute behind it, and a
 /// second for rounding.
@@ -22,8 +21,6 @@ pub(crate) struct Opener {
     ring: Ring,
     keys: ArcSwap<Keys>,
     sessions: Sessions,
-    /// Remembers nonces while shared state is away.
-    alone: LocalStore,
 }
 
 impl Opener {
@@ -37,7 +34,6 @@ impl Opener {
             keys: ArcSwap::from_pointee(keys),
             ring,
             sessions: Sessions::new(),
-            alone: LocalStore::default(),
         })
     }
 
@@ -48,54 +44,40 @@ impl Opener {
     }
 
     /// Opens `value` for a request that may have been made for any of `bindings`: one per public
-    /// origin of this relay.
+    /// origin of this relay. The key must not be used before its nonce is found to be fresh.
     ///
     /// # Errors
-    /// `bad_seal`, `clock_skew`, `unknown_kid`, `replayed`.
-    pub(crate) async fn open<'b>(
+    /// `bad_seal`, `clock_skew`, `unknown_kid`.
+    pub(crate) fn open<'b>(
         &self,
         value: &str,
         bindings: impl Iterator<Item = Binding<'b>>,
-        nonces: &impl Store,
-    ) -> Result<Secret, ApiError> {
+    ) -> Result<(Secret, Nonce), ApiError> {
         let now = now();
         let header = SealedHeader::parse(value).map_err(refuse)?;
         header.check_time(now).map_err(refuse)?;
-        let (key, session) = {
-            let cached = self.sessions.get(header.kid, &header.enc);
-            let session = match &cached {
-                Some(session) => Arc::clone(session),
-                None => Arc::new(self.begin(&header, now).map_err(refuse)?),
-            };
-            let mut outcome = Err(SealError::BadTag);
-            for binding in bindings {
-                outcome = session.open(&header, &binding);
-                if outcome.is_ok() {
-                    break;
-                }
+        let cached = self.sessions.get(header.kid, &header.enc);
+        let session = match &cached {
+            Some(session) => Arc::clone(session),
+            None => Arc::new(self.begin(&header, now).map_err(refuse)?),
+        };
+        let mut outcome = Err(SealError::BadTag);
+        for binding in bindings {
+            outcome = session.open(&header, &binding);
+            if outcome.is_ok() {
+                break;
             }
-            (
-                outcome.map_err(refuse)?,
-                cached.is_none().then_some(session),
-            )
-        };
-        // Only now: a nonce that was never sealed must not take up memory.
-        let name: Vec<u8> = header.enc.iter().chain(&header.nonce).copied().collect();
-        let fresh = match nonces.remember(&name, MEMORY).await {
-            Ok(fresh) => fresh,
-            // Relaying goes on without shared state; this instance still refuses what it has seen.
-            Err(_) => self.alone.remember(&name, MEMORY).await.unwrap_or(false),
-        };
-        if !fresh {
-            return Err(ApiError::new(
-                ErrorCode::Replayed,
-                "this sealed key was used before; every request is sealed anew",
-            ));
         }
-        if let Some(session) = session {
+        let key = outcome.map_err(refuse)?;
+        // Only now: what was never sealed for this relay must not take up memory.
+        if cached.is_none() {
             self.sessions.keep(header.kid, &header.enc, session);
         }
-        Ok(Secret::new(key.to_vec()))
+        let nonce = Nonce {
+            name: header.enc.iter().chain(&header.nonce).copied().collect(),
+            ttl: MEMORY,
+        };
+        Ok((Secret::new(key.to_vec()), nonce))
     }
 
     /// One X25519.

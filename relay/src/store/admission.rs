@@ -31,6 +31,17 @@ pub struct Admission {
     pub tokens: Option<Rate>,
     /// Money to set aside; `None` for calls nobody guards (a user's own key without a cap).
     pub reserve: Option<Reserve>,
+    /// What may be used once: remembered together with the admission, whatever its outcome.
+    pub nonce: Option<Nonce>,
+}
+
+/// What makes a sealed key good for one call only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nonce {
+    /// Its bytes.
+    pub name: Box<[u8]>,
+    /// How long it is remembered.
+    pub ttl: Duration,
 }
 
 /// Money to set aside for one call. Until settled it counts as spent at the estimate; it stays so
@@ -112,4 +123,6 @@ pub enum Refusal {
     /// The reservation was given back before it was made: the caller of this admission stopped
     /// waiting for it.
     Withdrawn,
+    /// The nonce was used before.
+    Replayed,
 }

@@ -27,7 +27,7 @@ mod usage;
 use std::future::Future;
 use std::time::Duration;
 
-pub use admission::{Account, Admission, Admitted, Decision, LeaseBudget, Refusal, Reserve};
+pub use admission::{Account, Admission, Admitted, Decision, LeaseBudget, Nonce, Refusal, Reserve};
 pub use any::{AnyStore, Shared};
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use error::{Outcome, StoreError};

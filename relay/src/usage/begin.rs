@@ -108,6 +108,11 @@ impl Metering<'_> {
                 .unwrap_or_default(),
             estimate: quote.estimate(),
             lease: budget,
+            // The user's key goes first, so an attempt on another's finds it checked.
+            nonce: self
+                .key
+                .and_then(UserKey::nonce)
+                .filter(|_| payer == Payer::User),
         };
         let denied = |denied| ApiError::from(denied).provider(&costing.provider.id);
         let slot = self.relay.limits().enter(&live.policy, caller.id()).map_err(denied)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use keyferry_protocol::Payer;
 use keyferry_relay::store::{
     Account, Admission, Admitted, CallerId, Decision, Held, LeaseAction, LeaseBudget, LeaseId,
-    ManualClock, OTHER, Rate, RateKind, Refusal, ReservationId, Reserve, Row, Settled, Settlement,
+    ManualClock, Nonce, OTHER, Rate, RateKind, Refusal, ReservationId, Reserve, Row, Settled, Settlement,
     Store,
 };
 
@@ -94,6 +94,7 @@ pub(crate) fn request(account: &Account) -> Admission {
         requests: None,
         tokens: None,
         reserve: None,
+        nonce: None,
     }
 }
 
@@ -608,6 +609,60 @@ pub(crate) async fn a_nonce_is_fresh_once<S: Store>(f: Fixture<S>) {
     assert!(f.store.remember(&nonce, ttl).await.unwrap());
 }
 
+pub(crate) async fn a_nonce_admits_once_and_a_replay_takes_nothing<S: Store>(f: Fixture<S>) {
+    let nonce = Nonce {
+        name: Box::new(random(|bytes| bytes)),
+        ttl: Duration::from_millis(300),
+    };
+    let with_nonce = |admission: Admission| Admission {
+        requests: Some(Rate::per_hour(10)),
+        nonce: Some(nonce.clone()),
+        ..admission
+    };
+    let account = account();
+    let (first, _) = reserving(&account, 400, Some(1_000));
+    let admitted = f.admitted(&with_nonce(first)).await;
+    assert_eq!(admitted.requests.unwrap().remaining, 9);
+    let before = f.store.state(account.caller).await.unwrap();
+    let lease = LeaseBudget {
+        id: random(LeaseId::new),
+        cap: 1_000,
+    };
+    let (mut leased, _) = reserving(&account, 400, Some(1_000));
+    leased.reserve.as_mut().unwrap().lease = Some(lease);
+    for admission in [request(&account), reserving(&account, 400, None).0, leased.clone()] {
+        assert_eq!(f.refused(&with_nonce(admission)).await, Refusal::Replayed);
+    }
+    // Nor does another caller get anything for it.
+    let other = self::account();
+    assert_eq!(f.refused(&with_nonce(request(&other))).await, Refusal::Replayed);
+    let after = f.store.state(account.caller).await.unwrap();
+    assert_eq!((after.rates, after.spent), (before.rates, before.spent));
+    let state = f.store.state(other.caller).await.unwrap();
+    assert_eq!((state.rates, state.spent), (vec![], vec![]));
+    // Once it is out of its window the seal's own time refuses it.
+    f.pass(nonce.ttl + Duration::from_millis(20)).await;
+    f.admitted(&with_nonce(leased)).await;
+    assert_eq!(f.spent(account.caller).await, 800);
+}
+
+pub(crate) async fn a_refused_call_uses_up_its_nonce<S: Store>(f: Fixture<S>) {
+    let (account, name) = (account(), random(|bytes| bytes));
+    let admission = |limit| Admission {
+        requests: Some(Rate::per_hour(limit)),
+        nonce: Some(Nonce {
+            name: Box::new(name),
+            ttl: Duration::from_secs(60),
+        }),
+        ..request(&account)
+    };
+    assert!(matches!(
+        f.refused(&admission(0)).await,
+        Refusal::Requests { .. }
+    ));
+    assert_eq!(f.refused(&admission(10)).await, Refusal::Replayed);
+}
+
 pub(crate) async fn a_lease_is_given_to_its_proof_only<S: Store>(f: Fixture<S>) {
     let id = random(LeaseId::new);
     let (proof, wrong) = ([7; 32], [8; 32]);
@@ -720,6 +775,7 @@ macro_rules! store_conformance {
             a_success_makes_a_caller_known, money_in_flight_keeps_an_unproven_caller,
             state_lists_what_was_taken, use_adds_up_by_row, invented_models_share_one_row,
             buckets_count_by_themselves, a_nonce_is_fresh_once,
+            a_nonce_admits_once_and_a_replay_takes_nothing, a_refused_call_uses_up_its_nonce,
             a_lease_is_given_to_its_proof_only, a_cleared_lease_is_gone,
             no_lease_outlives_five_minutes,
         }

@@ -48,7 +48,7 @@ pub(super) async fn handle(
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
-    let key = keys::user_key(&relay, &context, &sealed_for).await?;
+    let key = keys::user_key_for_call(&context, &sealed_for)?;
     let key = key.as_ref();
     let lease = key.and_then(UserKey::lease);
     let secret = key.map(UserKey::secret);

@@ -13,8 +13,8 @@ use self::shards::Shards;
 use super::clock::{Clock, SystemClock, day_of, micros};
 use super::{
     Admission, Admitted, CallerId, CallerState, Decision, Health, LeaseAction, LeaseFound, LeaseId,
-    MAX_LEASE_TTL, Micros, Proof, RESERVATION_TTL, Rate, ReservationId, Settled, Settlement,
-    Standing, Store, StoreError, Use,
+    MAX_LEASE_TTL, Micros, Nonce, Proof, RESERVATION_TTL, Rate, Refusal, ReservationId, Settled,
+    Settlement, Standing, Store, StoreError, Use,
 };
 
 /// Callers kept at once. One takes about a kilobyte; beyond this, new ones are answered like a
@@ -112,12 +112,29 @@ impl LocalStore {
         }
         Ok(Ok(rate.standing(now, if take { moved } else { tat })))
     }
+
+    /// Whether a nonce was not seen before; from now on it was.
+    fn is_fresh(&self, nonce: &[u8], ttl: Duration) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let nonce: Box<[u8]> = nonce.into();
+        let mut shard = self.nonces.lock(&nonce);
+        if shard.get(&nonce, now).is_some() {
+            return Ok(false);
+        }
+        shard.insert(nonce, (), now, now.saturating_add(micros(ttl)))?;
+        Ok(true)
+    }
 }
 
 impl Store for LocalStore {
     async fn admit(&self, admission: &Admission) -> Result<Decision, StoreError> {
         let now = self.clock.now();
         let caller = admission.account.caller;
+        if let Some(Nonce { name, ttl }) = &admission.nonce
+            && !self.is_fresh(name, *ttl)?
+        {
+            return Ok(Decision::Refused(Refusal::Replayed));
+        }
         let mut shard = self.callers.lock(&caller);
         let entry = shard.get_or_insert_with(caller, now, CallerEntry::default)?;
         let decision = match entry.value.check(admission, now) {
@@ -197,14 +214,7 @@ impl Store for LocalStore {
     }
 
     async fn remember(&self, nonce: &[u8], ttl: Duration) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        let nonce: Box<[u8]> = nonce.into();
-        let mut shard = self.nonces.lock(&nonce);
-        if shard.get(&nonce, now).is_some() {
-            return Ok(false);
-        }
-        shard.insert(nonce, (), now, now.saturating_add(micros(ttl)))?;
-        Ok(true)
+        self.is_fresh(nonce, ttl)
     }
 
     async fn put_lease(

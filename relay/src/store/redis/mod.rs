@@ -17,7 +17,7 @@ use super::clock::{Clock, SystemClock, day_of, micros, until_midnight};
 use super::usage::{MAX_ROWS, RETENTION_DAYS, Row};
 use super::{
     Admission, Admitted, CallerId, CallerState, Decision, Health, LeaseAction, LeaseFound, LeaseId,
-    MAX_LEASE_TTL, Micros, PROVISIONAL_TTL, Proof, RESERVATION_TTL, Rate, RateKind, Refusal,
+    MAX_LEASE_TTL, Micros, Nonce, PROVISIONAL_TTL, Proof, RESERVATION_TTL, Rate, RateKind, Refusal,
     ReservationId, STATE_TTL, Settled, Settlement, Standing, Store, StoreError, Use,
 };
 
@@ -101,6 +101,15 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn admit(&self, admission: &Admission) -> Result<Decision, StoreError> {
         let account = &admission.account;
+        let mut nonce = admission.nonce.as_ref();
+        if self.link.is_cluster()
+            && let Some(Nonce { name, ttl }) = nonce.take()
+            // A nonce belongs to no caller, so its slot is another one than the script's.
+            && !self.remember(name, *ttl).await?
+        {
+            return Ok(Decision::Refused(Refusal::Replayed));
+        }
+        let nonce = nonce.map(|nonce| (keys::nonce(&nonce.name), millis(nonce.ttl).max(1)));
         let day = day_of(self.now());
         let state = keys::state(account.caller);
         let requests = keys::rate_field(RateKind::Requests, account);
@@ -125,6 +134,9 @@ impl Store for RedisStore {
                 call.key(lease);
             }
         }
+        if let Some((key, _)) = &nonce {
+            call.key(key);
+        }
         call.optional(self.time()).flag(admission.provisional);
         call.number(millis(STATE_TTL))
             .number(millis(PROVISIONAL_TTL));
@@ -133,6 +145,7 @@ impl Store for RedisStore {
                 .optional(rate.map(|rate| rate.cost(1)))
                 .number(rate.map_or(0, |rate| micros(rate.period)));
         }
+        call.optional(nonce.as_ref().map(|(_, ttl)| *ttl));
         if let (Some(reserve), Some(reserved)) = (&admission.reserve, &reserved) {
             call.number(reserve.estimate)
                 .optional(reserve.daily_cap)
@@ -176,6 +189,7 @@ impl Store for RedisStore {
             }),
             4 => Some(Refusal::Lease { spent }),
             5 => Some(Refusal::Withdrawn),
+            6 => Some(Refusal::Replayed),
             _ => None,
         };
         refusal
