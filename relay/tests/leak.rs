@@ -181,9 +181,37 @@ async fn no_part_of_a_key_leaves() {
         .unwrap();
     replies.push(("path".to_owned(), relay.reply(request).await));
 
+    // A lease: its handle, right or wrong, wherever one could be put, and the key behind it.
+    let made = relay.post("/v1/leases", r#"{"provider":"openai"}"#).await;
+    let handle = made.json()["handle"].as_str().unwrap().to_owned();
+    let (id, handle_secret) = handle.split_once('.').unwrap();
+    let (id, wrong) = (&id[4..], handle.replace('.', ".A"));
+    for (method, path, presented) in [
+        ("GET", "/providers/openai/v1/models".to_owned(), &handle),
+        ("GET", "/providers/groq/openai/v1/models".to_owned(), &handle),
+        ("GET", "/providers/openai/v1/models".to_owned(), &wrong),
+        ("GET", format!("/providers/openai/v1/models?lease={handle}"), &wrong),
+        ("GET", format!("/providers/openai/{handle}"), &handle),
+        ("GET", format!("/v1/leases/{handle}"), &handle),
+        ("GET", format!("/v1/leases/{id}"), &handle),
+        ("DELETE", format!("/v1/leases/{id}"), &wrong),
+        ("DELETE", format!("/v1/leases/{id}"), &handle),
+    ] {
+        let request = relay
+            .request(method, &path)
+            .header("x-byok-lease", presented)
+            .header("x-byok-provider", if path.contains("groq") { "groq" } else { "openai" })
+            .body(Body::empty())
+            .unwrap();
+        replies.push((format!("lease {path}"), relay.reply(request).await));
+    }
+    let shown = format!("{made:?}");
+    assert_eq!(leaked(&shown, CANARY), None, "{shown}");
+
     for (what, reply) in &replies {
         let shown = format!("{:?}\n{}", reply.headers, reply.text());
         assert_eq!(leaked(&shown, CANARY), None, "{what}: {shown}");
+        assert_eq!(leaked(&shown, handle_secret), None, "{what}: {shown}");
         // Nor in any escaping a browser would undo.
         let undone = unescape(&shown.replace("%41", "A").replace("%2D", "-"));
         assert_eq!(leaked(&undone, CANARY), None, "{what}: {shown}");
@@ -192,4 +220,6 @@ async fn no_part_of_a_key_leaves() {
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("keyferry_relay::access"), "{logged}");
     assert_eq!(leaked(&logged, CANARY), None, "{logged}");
+    assert_eq!(leaked(&logged, handle_secret), None, "{logged}");
+    assert!(logged.contains("/v1/leases/{id}"), "{logged}");
 }
