@@ -74,11 +74,11 @@ test("what a person gets wrong is said in words, and nothing is lost", async () 
   const vault = settings(page);
   const error = vault.getByTestId("error-message").first();
 
-  await vault.getByTestId("create-submit").click();
+  await vault.getByTestId("create-submit").press("Enter");
   await error.waitFor();
   await vault.getByTestId("create-password").fill("short");
   await vault.getByTestId("create-password-repeat").fill("short");
-  await vault.getByTestId("create-submit").click();
+  await vault.getByTestId("create-submit").press("Enter");
   await vault.locator('[data-testid="error-message"][data-code="weak_password"]').first().waitFor();
   await state(page, "empty");
 
@@ -86,7 +86,7 @@ test("what a person gets wrong is said in words, and nothing is lost", async () 
   await page.getByTestId("nav-settings").click();
   await vault.getByTestId("key-provider").selectOption("openai");
   await vault.getByTestId("key-value").fill("   ");
-  await vault.getByTestId("key-submit").click();
+  await vault.getByTestId("key-submit").press("Enter");
   await error.waitFor();
   assert.equal(await vault.getByTestId("key-row").count(), 0);
   await addKey(page, "openai", CANARY.openai);
@@ -94,9 +94,9 @@ test("what a person gets wrong is said in words, and nothing is lost", async () 
   await page.getByTestId("lock-button").click();
   await state(page, "locked");
   await vault.getByTestId("unlock-password").fill("not the right password");
-  await vault.getByTestId("unlock-submit").click();
+  await vault.getByTestId("unlock-submit").press("Enter");
   await vault.locator('[data-testid="error-message"][data-code="wrong_password"]').first().waitFor();
-  await vault.getByTestId("unlock-submit").click(); // empty or the same: still an answer, not a hang
+  await vault.getByTestId("unlock-submit").press("Enter"); // empty or the same: still an answer, not a hang
   await page.waitForTimeout(2_500); // a wrong password delays the next try
   await unlock(page, PASSWORD);
   await page.getByTestId("nav-settings").click();

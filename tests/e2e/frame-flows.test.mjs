@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, addKey, chat, createVault, goTo, settings, state, unlock } from "../support/page.mjs";
+import { PASSWORD, addKey, chat, createVault, goTo, settings, settled, state, unlock } from "../support/page.mjs";
 import { CANARY, startStack } from "../support/stack.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -32,9 +32,11 @@ async function opened(t) {
 async function newCode(page) {
   const vault = settings(page);
   const code = (await vault.getByTestId("recovery-code").innerText()).trim();
-  await vault.getByTestId("recovery-confirm").check();
-  await vault.getByTestId("recovery-saved").click();
+  await settled(page);
+  await vault.getByTestId("recovery-confirm").press("Space");
+  await vault.getByTestId("recovery-saved").press("Enter");
   await vault.getByTestId("key-list").waitFor();
+  await settled(page);
   return code;
 }
 
@@ -47,20 +49,21 @@ async function lock(page) {
 /** @param {Page} page @param {string} code */
 async function unlockByCode(page, code) {
   const vault = settings(page);
-  await vault.getByTestId("unlock-swap").click();
+  await vault.getByTestId("unlock-swap").press("Enter");
   await vault.getByTestId("unlock-recovery-code").fill(code);
-  await vault.getByTestId("unlock-submit").click();
+  await settled(page);
+  await vault.getByTestId("unlock-submit").press("Enter");
 }
 
 test("a changed password and a renewed code open the vault, the old ones no longer", async (t) => {
   const { page, code, vault } = await opened(t);
   await addKey(page, "openai", CANARY.openai);
-  await vault.getByTestId("section-backup").click();
-  await vault.getByTestId("password-change").click();
+  await vault.getByTestId("section-backup").press("Enter");
+  await vault.getByTestId("password-change").press("Enter");
   await vault.getByTestId("password-old").fill(PASSWORD);
   await vault.getByTestId("password-next").fill(NEXT);
   await vault.getByTestId("password-next-repeat").fill(NEXT);
-  await vault.getByTestId("password-submit").click();
+  await vault.getByTestId("password-submit").press("Enter");
   const second = await newCode(page);
   assert.notEqual(second, code);
 
@@ -69,13 +72,13 @@ test("a changed password and a renewed code open the vault, the old ones no long
   await vault.locator('[data-code="wrong_recovery_code"]').first().waitFor();
   await page.waitForTimeout(1_200); // a wrong one delays the next try
   await vault.getByTestId("unlock-recovery-code").fill(second);
-  await vault.getByTestId("unlock-submit").click();
+  await vault.getByTestId("unlock-submit").press("Enter");
   await state(page, "unlocked");
 
-  await vault.getByTestId("section-backup").click();
-  await vault.getByTestId("recovery-renew").click();
+  await vault.getByTestId("section-backup").press("Enter");
+  await vault.getByTestId("recovery-renew").press("Enter");
   await vault.getByTestId("renew-password").fill(NEXT);
-  await vault.getByTestId("renew-submit").click();
+  await vault.getByTestId("renew-submit").press("Enter");
   const third = await newCode(page);
   assert.notEqual(third, second);
   await lock(page);
@@ -86,37 +89,37 @@ test("a changed password and a renewed code open the vault, the old ones no long
 test("a backup moves the keys to another browser, and a wrong password opens nothing", async (t) => {
   const { page, vault } = await opened(t);
   await addKey(page, "openai", CANARY.openai, "Work");
-  await vault.getByTestId("section-backup").click();
-  await vault.getByTestId("backup-save").click();
+  await vault.getByTestId("section-backup").press("Enter");
+  await vault.getByTestId("backup-save").press("Enter");
   await vault.getByTestId("backup-password").fill(NEXT);
   await vault.getByTestId("backup-password-repeat").fill(NEXT);
-  const [download] = await Promise.all([page.waitForEvent("download"), vault.getByTestId("backup-submit").click()]);
+  const [download] = await Promise.all([page.waitForEvent("download"), vault.getByTestId("backup-submit").press("Enter")]);
   const file = await readFile(await download.path());
   assert.ok(!file.includes("openai") && !file.includes("Work"), "the file shows nothing");
 
   const { page: other, vault: restored } = await opened(t);
-  await restored.getByTestId("section-backup").click();
-  await restored.getByTestId("backup-restore").click();
+  await restored.getByTestId("section-backup").press("Enter");
+  await restored.getByTestId("backup-restore").press("Enter");
   await restored.getByTestId("restore-file").setInputFiles({ name: "a.keyferry", mimeType: "application/octet-stream", buffer: file });
   await restored.getByTestId("restore-password").fill("not this password");
-  await restored.getByTestId("restore-submit").click();
+  await restored.getByTestId("restore-submit").press("Enter");
   await restored.getByTestId("error-message").first().waitFor();
   assert.equal(await restored.getByTestId("key-row").count(), 0);
   await restored.getByTestId("restore-password").fill(NEXT);
-  await restored.getByTestId("restore-submit").click();
+  await restored.getByTestId("restore-submit").press("Enter");
   await restored.getByTestId("key-row").waitFor();
   await goTo(other, "settings");
-  await restored.getByTestId("key-test").click();
+  await restored.getByTestId("key-test").press("Enter");
   await restored.locator('[data-verdict="valid"]').waitFor();
 });
 
 test("many keys come from an .env file; what is none is named", async (t) => {
   const { vault } = await opened(t);
-  await vault.getByText("Add many from an .env file").click();
+  await vault.getByText("Add many from an .env file").press("Enter");
   await vault
     .getByTestId("env-text")
     .fill(`# my keys\nOPENAI_API_KEY="${CANARY.openai}"\nexport ANTHROPIC_API_KEY=${CANARY.anthropic}\nOPENAI_API_KEY_2=${CANARY.openai}\n`);
-  await vault.getByTestId("env-submit").click();
+  await vault.getByTestId("env-submit").press("Enter");
   await vault.getByTestId("key-row").nth(1).waitFor();
   assert.equal(await vault.getByTestId("key-row").count(), 2);
   assert.equal(await vault.getByTestId("env-text").inputValue(), "");
@@ -126,13 +129,13 @@ test("many keys come from an .env file; what is none is named", async (t) => {
 test("a key is renamed, capped, switched off, replaced after a test, and had back after removal", async (t) => {
   const { page, vault } = await opened(t);
   await addKey(page, "openai", "sk-proj-mistyped0123456789abcdefghijklmnop");
-  await vault.getByTestId("key-test").click();
+  await vault.getByTestId("key-test").press("Enter");
   await vault.locator('[data-verdict="invalid"]').waitFor();
-  await vault.getByTestId("key-manage").click();
+  await vault.getByTestId("key-manage").press("Enter");
   await vault.getByTestId("key-rename").fill("Renamed");
   await vault.getByTestId("key-cap").fill("2.5");
   await vault.getByTestId("key-active").uncheck();
-  await vault.getByTestId("key-save").click();
+  await vault.getByTestId("key-save").press("Enter");
   await vault.getByRole("heading", { name: "OpenAI: Renamed" }).waitFor();
   await vault.getByText("at most $2.50 a day").waitFor();
   await vault.getByText("Switched off").waitFor();
@@ -144,20 +147,20 @@ test("a key is renamed, capped, switched off, replaced after a test, and had bac
   assert.equal(off, 401, "a key that is switched off is not used");
 
   await vault.getByTestId("key-active").check();
-  await vault.getByTestId("key-save").click();
-  await vault.getByText("Replace the key").first().click();
+  await vault.getByTestId("key-save").press("Enter");
+  await vault.getByText("Replace the key").first().press("Enter");
   await vault.getByTestId("key-replace").fill("sk-proj-alsowrong0123456789abcdefghijklmn");
-  await vault.getByTestId("key-replace-submit").click();
+  await vault.getByTestId("key-replace-submit").press("Enter");
   await vault.locator('[data-code="key_rejected"]').waitFor();
   await vault.getByTestId("key-replace").fill(CANARY.openai);
-  await vault.getByTestId("key-replace-submit").click();
+  await vault.getByTestId("key-replace-submit").press("Enter");
   await vault.getByText("The new key is in place.").waitFor();
-  await vault.getByTestId("key-test").click();
+  await vault.getByTestId("key-test").press("Enter");
   await vault.locator('[data-verdict="valid"]').waitFor();
 
-  await vault.getByTestId("key-remove").click();
-  await vault.getByTestId("key-undo").click();
-  await vault.getByTestId("key-remove").click();
+  await vault.getByTestId("key-remove").press("Enter");
+  await vault.getByTestId("key-undo").press("Enter");
+  await vault.getByTestId("key-remove").press("Enter");
   await vault.getByTestId("key-undo").waitFor();
   await vault.getByTestId("key-row").waitFor({ state: "detached", timeout: 12_000 });
 });
@@ -181,22 +184,22 @@ test("a passkey opens the vault, until it is removed", async (t) => {
     await session?.send("WebAuthn.enable", { enableUI: false });
     await session?.send("WebAuthn.addVirtualAuthenticator", { options: authenticator });
   }
-  await vault.getByTestId("section-passkeys").click();
+  await vault.getByTestId("section-passkeys").press("Enter");
   await vault.getByTestId("passkey-name").fill("Laptop");
   await vault.getByTestId("passkey-password").fill(PASSWORD);
-  await vault.getByTestId("passkey-add").click();
+  await vault.getByTestId("passkey-add").press("Enter");
   await vault.getByTestId("passkey-row").waitFor();
   await lock(page);
-  await vault.getByTestId("unlock-passkey").click();
+  await vault.getByTestId("unlock-passkey").press("Enter");
   await state(page, "unlocked");
 
-  await vault.getByTestId("section-passkeys").click();
-  await vault.getByTestId("passkey-row").getByText("Laptop").click();
+  await vault.getByTestId("section-passkeys").press("Enter");
+  await vault.getByTestId("passkey-row").getByText("Laptop").press("Enter");
   await vault.getByTestId("passkey-remove-password").fill(PASSWORD);
-  await vault.getByTestId("passkey-remove").click();
+  await vault.getByTestId("passkey-remove").press("Enter");
   assert.notEqual(await newCode(page), code);
   await lock(page);
-  await vault.getByTestId("unlock-passkey").click();
+  await vault.getByTestId("unlock-passkey").press("Enter");
   await vault.getByTestId("error-message").first().waitFor();
   await state(page, "locked");
 });
@@ -204,28 +207,28 @@ test("a passkey opens the vault, until it is removed", async (t) => {
 test("locking is set with the password, the activity can be filtered, and a vault can be deleted", async (t) => {
   const { page, vault } = await opened(t);
   await addKey(page, "openai", CANARY.openai);
-  await vault.getByTestId("section-preferences").click();
+  await vault.getByTestId("section-preferences").press("Enter");
   await vault.getByTestId("lock-minutes").fill("5");
   await vault.getByTestId("preferences-password").fill("not the password");
-  await vault.getByTestId("preferences-save").click();
+  await vault.getByTestId("preferences-save").press("Enter");
   await vault.locator('[data-code="wrong_password"]').waitFor();
   await page.waitForTimeout(1_200); // a wrong one delays the next try
   await vault.getByTestId("preferences-password").fill(PASSWORD);
-  await vault.getByTestId("preferences-save").click();
+  await vault.getByTestId("preferences-save").press("Enter");
   await page.getByText("locks in 5 min").waitFor();
 
-  await vault.getByTestId("section-audit").click();
+  await vault.getByTestId("section-audit").press("Enter");
   await vault.locator('[data-action="key_added"]').waitFor();
   await vault.getByTestId("audit-filter").fill("created");
   await vault.locator('[data-action="key_added"]').waitFor({ state: "detached" });
   assert.equal(await vault.getByTestId("audit-row").count(), 1);
 
-  await vault.getByTestId("destroy").click();
+  await vault.getByTestId("destroy").press("Enter");
   await vault.getByTestId("destroy-word").fill("no");
-  await vault.getByTestId("destroy-submit").click();
+  await vault.getByTestId("destroy-submit").press("Enter");
   await state(page, "unlocked");
   await vault.getByTestId("destroy-word").fill("delete");
-  await vault.getByTestId("destroy-submit").click();
+  await vault.getByTestId("destroy-submit").press("Enter");
   await state(page, "empty");
   await vault.getByTestId("create-submit").waitFor();
 });
@@ -245,10 +248,10 @@ test("a dialog closes on Escape and on its button, and not over a recovery code"
   await dialog.getByTestId("recovery-code").waitFor();
   await page.evaluate(() => void vault.ui.open("unlock").then(() => Object.assign(globalThis, { dialogDone: true })));
   await dialog.getByTestId("recovery-confirm").press("Escape");
-  await dialog.getByTestId("frame-close").click();
+  await dialog.getByTestId("frame-close").press("Enter");
   assert.ok((await dialog.getByTestId("recovery-code").innerText()).length > 20, "the code is still there");
-  await dialog.getByTestId("recovery-confirm").check();
-  await dialog.getByTestId("recovery-saved").click();
+  await dialog.getByTestId("recovery-confirm").press("Space");
+  await dialog.getByTestId("recovery-saved").press("Enter");
   await page.waitForFunction(() => Reflect.get(globalThis, "dialogDone"));
   await page.locator("dialog[open]").waitFor({ state: "detached" });
 
@@ -298,7 +301,7 @@ test("the same page with the vault on its own origin", async (t) => {
   await page.getByTestId("unlock-button").click();
   const dialog = page.locator("dialog[open]");
   await dialog.getByTestId("unlock-password").fill(PASSWORD);
-  await dialog.getByTestId("unlock-submit").click();
+  await dialog.getByTestId("unlock-submit").press("Enter");
   await state(page, "unlocked");
   await dialog.waitFor({ state: "detached" });
 });

@@ -22,6 +22,9 @@ export async function vaultFrame(page) {
   return frame;
 }
 
+// Inside the frame everything is done by keyboard: a click needs the frame to stand still, which it does not
+// while its height follows its content.
+
 /**
  * Waits until nothing moves any more. The frame tells the page its height by a message, and a click
  * into a frame that moves goes where it was. @param {Page} page
@@ -49,10 +52,12 @@ export async function createVault(page, password = PASSWORD) {
   const vault = settings(page);
   await vault.getByTestId("create-password").fill(password);
   await vault.getByTestId("create-password-repeat").fill(password);
-  await vault.getByTestId("create-submit").click();
+  await settled(page);
+  await vault.getByTestId("create-submit").press("Enter");
   const code = (await vault.getByTestId("recovery-code").innerText()).trim();
-  await vault.getByTestId("recovery-confirm").check();
-  await vault.getByTestId("recovery-saved").click();
+  await settled(page);
+  await vault.getByTestId("recovery-confirm").press("Space");
+  await vault.getByTestId("recovery-saved").press("Enter");
   await state(page, "unlocked");
   return code;
 }
@@ -61,7 +66,8 @@ export async function createVault(page, password = PASSWORD) {
 export async function unlock(page, password = PASSWORD) {
   await goTo(page, "settings");
   await settings(page).getByTestId("unlock-password").fill(password);
-  await settings(page).getByTestId("unlock-submit").click();
+  await settled(page);
+  await settings(page).getByTestId("unlock-submit").press("Enter");
   await state(page, "unlocked");
 }
 
@@ -80,7 +86,7 @@ export async function addKey(page, provider, key, name) {
   if (name) await vault.getByTestId("key-name").fill(name);
   const rows = vault.getByTestId("key-row");
   const before = await rows.count();
-  await vault.getByTestId("key-submit").click();
+  await vault.getByTestId("key-submit").press("Enter");
   await rows.nth(before).waitFor();
 }
 
