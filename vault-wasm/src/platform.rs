@@ -1,5 +1,5 @@
 //! What the vault needs from the world around it. The browser's versions are in `browser/`, the
-//! test versions in [`crate::testing`].
+//! test versions in `testing`.
 
 use std::future::Future;
 

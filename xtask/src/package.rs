@@ -24,22 +24,43 @@ fn compiled() -> PathBuf {
     target().join("wasm32-unknown-unknown/wasm/vault_wasm.wasm")
 }
 
+/// Cargo configuration, added to that of `.cargo/config.toml`: panics name the files of
+/// dependencies, and the module must tell nothing of the machine that built it, nor differ for it.
+fn without_local_paths() -> Result<String> {
+    let cargo = match std::env::var_os("CARGO_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => std::env::home_dir()
+            .context("no home folder: set CARGO_HOME")?
+            .join(".cargo"),
+    };
+    let from = |path: PathBuf, to: &str| format!("'--remap-path-prefix={}={to}'", path.display());
+    Ok(format!(
+        "target.wasm32-unknown-unknown.rustflags=[{}, {}]",
+        from(root(), "."),
+        from(cargo.join("registry/src"), "crates"),
+    ))
+}
+
 /// Builds the npm package. Steps whose output is newer than their input are left out.
 pub(crate) fn npm() -> Result<()> {
     tools::wasm_target()?;
     tools::npm_ci()?;
     step("compiling the vault to WebAssembly");
-    run(Command::new("cargo").current_dir(root()).args([
-        "build",
-        "--quiet",
-        "--package",
-        "vault-wasm",
-        "--lib",
-        "--profile",
-        "wasm",
-        "--target",
-        "wasm32-unknown-unknown",
-    ]))?;
+    run(Command::new("cargo")
+        .current_dir(root())
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "vault-wasm",
+            "--lib",
+            "--profile",
+            "wasm",
+            "--target",
+            "wasm32-unknown-unknown",
+            "--config",
+        ])
+        .arg(without_local_paths()?))?;
 
     let bindings = root().join("target/wasm-bindgen");
     let module = bindings.join("vault_bg.wasm");

@@ -1,7 +1,7 @@
 //! JSON read without building a tree.
 //!
 //! One strict, incremental, non-recursive reader serves every need: finding top-level fields of a
-//! request body ([`top_level`]) and reading usage out of an answer as it streams by. It allocates
+//! request body ([`top_level()`]) and reading usage out of an answer as it streams by. It allocates
 //! nothing of the body's size and keeps one bit per nesting level.
 
 mod reader;

@@ -32,10 +32,8 @@ pub struct Vault {
     inner: Rc<vault::Vault<Browser>>,
 }
 
-/// Runs a call as a promise. Boxed, so that the machinery around a promise is compiled once and not
-/// for every call: it is the larger part of a small call's size.
-fn promise(work: impl Future<Output = Outward> + 'static) -> Promise {
-    let work: Pin<Box<dyn Future<Output = Outward>>> = Box::pin(work);
+/// Runs a call as a promise.
+fn promise(work: Pin<Box<dyn Future<Output = Outward>>>) -> Promise {
     wasm_bindgen_futures::future_to_promise(work)
 }
 
@@ -44,23 +42,31 @@ impl Vault {
     where
         F: Future<Output = Result<JsValue, Error>> + 'static,
     {
-        let vault = Rc::clone(&self.inner);
-        let work = work(Rc::clone(&vault));
-        promise(async move {
-            let outcome = work.await.map_err(|error| js::error(&error));
-            flush_behind(vault);
-            outcome
-        })
+        answer(&self.inner, Box::pin(work(Rc::clone(&self.inner))))
     }
+}
+
+/// Runs a call of an open vault. Takes it boxed, so that everything around it is compiled once and
+/// not for every call.
+fn answer(
+    vault: &Rc<vault::Vault<Browser>>,
+    work: Pin<Box<dyn Future<Output = Result<JsValue, Error>>>>,
+) -> Promise {
+    let vault = Rc::clone(vault);
+    promise(Box::pin(async move {
+        let outcome = work.await.map_err(|error| js::error(&error));
+        flush_behind(vault);
+        outcome
+    }))
 }
 
 /// Writes usage and audit events behind a call. What cannot be written stays in memory and is
 /// written behind the next.
 fn flush_behind(vault: Rc<vault::Vault<Browser>>) {
-    drop(promise(async move {
+    drop(promise(Box::pin(async move {
         drop(vault.flush().await);
         Ok(JsValue::UNDEFINED)
-    }));
+    })));
 }
 
 fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
@@ -127,7 +133,7 @@ fn nothing() -> JsValue {
 impl Vault {
     /// `{name, relay, relayKey?, autoLockMinutes?, emit, now?}` → a vault.
     pub fn open(config: JsValue) -> Promise {
-        promise(async move {
+        promise(Box::pin(async move {
             match open(&config).await {
                 Ok(inner) => Ok(Self {
                     inner: Rc::new(inner),
@@ -135,7 +141,7 @@ impl Vault {
                 .into()),
                 Err(error) => Err(js::error(&error)),
             }
-        })
+        }))
     }
 
     /// `{state, providers, lockAt, warnAt, damaged}`
@@ -494,7 +500,7 @@ impl Vault {
     /// `{url, method, headers, body, signal, appToken?}` → `{response, keyId}` or `{refusal}`
     pub fn fetch(&self, request: JsValue) -> Promise {
         let vault = Rc::clone(&self.inner);
-        promise(async move { fetch(vault, &request).await })
+        promise(Box::pin(async move { fetch(vault, &request).await }))
     }
 }
 

@@ -181,7 +181,7 @@ pub enum TargetError {
 /// Finds out where a request for `url` goes.
 ///
 /// # Errors
-/// [`TargetError`].
+/// `TargetError`.
 pub fn resolve(url: &str, relay: &Relay, catalogue: &Catalogue) -> Result<Target, TargetError> {
     let parts = parse(url).ok_or(TargetError::Foreign)?;
     let (provider, relay_path) = if parts.origin == relay.origin {

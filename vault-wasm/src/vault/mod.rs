@@ -1,7 +1,7 @@
 //! The vault itself: what it is, opening it, and its states.
 //!
 //! Nothing in here holds a borrow of the state over an await or while telling an event: a call that
-//! waits comes back with its [`Ticket`] and finds out whether the vault was locked meanwhile.
+//! waits comes back with its `Ticket` and finds out whether the vault was locked meanwhile.
 
 mod audit;
 mod backup;
