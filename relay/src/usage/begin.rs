@@ -115,7 +115,11 @@ impl Metering<'_> {
                 .filter(|_| payer == Payer::User),
         };
         let denied = |denied| ApiError::from(denied).provider(&costing.provider.id);
-        let slot = self.relay.limits().enter(&live.policy, caller.id()).map_err(denied)?;
+        let slot = self
+            .relay
+            .limits()
+            .enter(&live.policy, caller.id())
+            .map_err(denied)?;
         let ticket = self
             .relay
             .limits()

@@ -9,8 +9,8 @@ use std::time::Duration;
 use keyferry_protocol::Payer;
 use keyferry_relay::store::{
     Account, Admission, Admitted, CallerId, Decision, Held, LeaseAction, LeaseBudget, LeaseId,
-    ManualClock, Nonce, OTHER, Rate, RateKind, Refusal, ReservationId, Reserve, Row, Settled, Settlement,
-    Store,
+    ManualClock, Nonce, OTHER, Rate, RateKind, Refusal, ReservationId, Reserve, Row, Settled,
+    Settlement, Store,
 };
 
 /// Noon of some day: a test may move half a day without changing it.
@@ -630,12 +630,19 @@ pub(crate) async fn a_nonce_admits_once_and_a_replay_takes_nothing<S: Store>(f: 
     };
     let (mut leased, _) = reserving(&account, 400, Some(1_000));
     leased.reserve.as_mut().unwrap().lease = Some(lease);
-    for admission in [request(&account), reserving(&account, 400, None).0, leased.clone()] {
+    for admission in [
+        request(&account),
+        reserving(&account, 400, None).0,
+        leased.clone(),
+    ] {
         assert_eq!(f.refused(&with_nonce(admission)).await, Refusal::Replayed);
     }
     // Nor does another caller get anything for it.
     let other = self::account();
-    assert_eq!(f.refused(&with_nonce(request(&other))).await, Refusal::Replayed);
+    assert_eq!(
+        f.refused(&with_nonce(request(&other))).await,
+        Refusal::Replayed
+    );
     let after = f.store.state(account.caller).await.unwrap();
     assert_eq!((after.rates, after.spent), (before.rates, before.spent));
     let state = f.store.state(other.caller).await.unwrap();
