@@ -8,20 +8,20 @@ use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use web_sys::{AbortSignal, Response};
 
 use super::{
+    convert::{
+        context, created, fetch_request, id, key_info, micros, minutes_in_range, nothing,
+        passkey_info, proofs, refusal_object, snapshot, usage_row, way,
+    },
     js::{self, Builder},
     meter::metered,
-    transport::{Body, Context, WebTransport},
     world::Browser,
 };
 use crate::{
     error::Error,
-    fetch::{FetchError, Meter, Outcome, Refusal, Relay, Request},
+    fetch::{FetchError, Meter, Outcome, Relay},
     format::id::Id,
-    lock::{DEFAULT_IDLE_MINUTES, MAX_IDLE_MINUTES, Reason},
-    vault::{
-        self, Config, Created, KeyChanges, KeyInfo, NewKey, NewLease, NewPasskey, PasskeyInfo,
-        PasskeyProof, Snapshot, Unlock, UsageRow,
-    },
+    lock::{DEFAULT_IDLE_MINUTES, Reason},
+    vault::{self, Config, KeyChanges, NewKey, NewLease, NewPasskey},
 };
 
 type Outward = Result<JsValue, JsValue>;
@@ -67,66 +67,6 @@ fn flush_behind(vault: Rc<vault::Vault<Browser>>) {
         drop(vault.flush().await);
         Ok(JsValue::UNDEFINED)
     })));
-}
-
-fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
-    let app_token = js::optional(args, "appToken").and_then(|value| value.dyn_into().ok());
-    Context { signal, app_token }
-}
-
-fn created(created: &Created) -> JsValue {
-    Builder::new()
-        .set("recoveryCode", js::shown(&created.recovery_code))
-        .build()
-}
-
-/// Passkeys that were just used, to be enrolled again under the new vault key.
-fn proofs(args: &JsValue) -> Result<Vec<PasskeyProof>, Error> {
-    let Some(list) = js::optional(args, "passkeys") else {
-        return Ok(Vec::new());
-    };
-    let list = list
-        .dyn_into::<Array>()
-        .map_err(|_| Error::BadArgument("passkeys"))?;
-    let mut proofs = Vec::new();
-    for proof in list.iter() {
-        proofs.push(PasskeyProof {
-            credential_id: js::bytes(&proof, "credentialId")?,
-            prf: js::secret(&proof, "prf")?,
-        });
-    }
-    Ok(proofs)
-}
-
-fn passkey_info(info: &PasskeyInfo) -> JsValue {
-    Builder::new()
-        .set("id", info.id.to_hex())
-        .set("name", info.name.as_str())
-        .number("createdAt", info.created_at)
-        .set(
-            "credentialId",
-            Uint8Array::from(info.credential_id.as_slice()),
-        )
-        .set("prfSalt", Uint8Array::from(info.prf_salt.as_slice()))
-        .build()
-}
-
-fn usage_row(row: &UsageRow) -> JsValue {
-    Builder::new()
-        .set("keyId", row.key.to_hex())
-        .set("provider", row.provider.as_str())
-        .number("day", u64::from(row.counts.day) * 86_400_000)
-        .number("requests", u64::from(row.counts.requests))
-        .number("errors", u64::from(row.counts.errors))
-        .number("estimated", u64::from(row.counts.estimated))
-        .number("inputTokens", row.counts.input_tokens)
-        .number("outputTokens", row.counts.output_tokens)
-        .set("costUsd", usd(row.counts.cost_micros))
-        .build()
-}
-
-fn nothing() -> JsValue {
-    Builder::new().build()
 }
 
 #[wasm_bindgen]
@@ -545,13 +485,6 @@ async fn open(config: &JsValue) -> Result<vault::Vault<Browser>, Error> {
     vault::Vault::open(browser, config).await
 }
 
-fn minutes_in_range(minutes: u64) -> Result<u16, Error> {
-    u16::try_from(minutes)
-        .ok()
-        .filter(|minutes| (1..=MAX_IDLE_MINUTES).contains(minutes))
-        .ok_or(Error::BadArgument("autoLockMinutes"))
-}
-
 async fn fetch(vault: Rc<vault::Vault<Browser>>, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
@@ -570,131 +503,4 @@ async fn fetch(vault: Rc<vault::Vault<Browser>>, request: &JsValue) -> Outward {
         }
         Err(error) => Err(js::error(&error.into())),
     }
-}
-
-fn way(args: &JsValue) -> Result<Unlock, Error> {
-    if js::optional(args, "password").is_some() {
-        return Ok(Unlock::Password(js::secret(args, "password")?));
-    }
-    if let Some(code) = js::optional(args, "recoveryCode") {
-        return Ok(Unlock::RecoveryCode(match code.as_string() {
-            Some(text) => crate::Secret::new(text.into_bytes()),
-            None => js::secret(args, "recoveryCode")?,
-        }));
-    }
-    let passkey = js::optional(args, "passkey").ok_or(Error::BadArgument("password"))?;
-    Ok(Unlock::Passkey {
-        credential_id: js::bytes(&passkey, "credentialId")?,
-        prf: js::secret(&passkey, "prf")?,
-    })
-}
-
-fn id(args: &JsValue) -> Result<Id, Error> {
-    Id::parse_hex(&js::text(args, "id")?).ok_or(Error::NotFound)
-}
-
-/// US dollars as millionths.
-fn micros(args: &JsValue, name: &'static str) -> Result<Option<u64>, Error> {
-    match js::optional(args, name) {
-        None => Ok(None),
-        Some(value) => value
-            .as_f64()
-            .and_then(|usd| js::to_u64((usd * 1e6).round()))
-            .map(Some)
-            .ok_or(Error::BadArgument(name)),
-    }
-}
-
-fn usd(micros: u64) -> JsValue {
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "nobody spends 2^53 millionths of a dollar"
-    )]
-    JsValue::from_f64(micros as f64 / 1e6)
-}
-
-fn snapshot(snapshot: &Snapshot) -> JsValue {
-    let providers = js::array(&snapshot.providers, |provider| {
-        Builder::new()
-            .set("id", provider.id.as_str())
-            .set("name", provider.name.as_str())
-            .set("origin", provider.origin.as_str())
-            .set("keyPage", provider.key_page.as_str())
-            .set("hasKey", provider.has_key)
-            .build()
-    });
-    let damaged = js::array(&snapshot.damaged, |damage| {
-        Builder::new()
-            .set("id", damage.record.id.to_hex())
-            .set("kind", damage.kind.name())
-            .build()
-    });
-    Builder::new()
-        .set("state", snapshot.status.name())
-        .set("providers", providers)
-        .optional_number("lockAt", snapshot.lock_at)
-        .optional_number("warnAt", snapshot.warn_at)
-        .set("damaged", damaged)
-        .build()
-}
-
-fn key_info(info: &KeyInfo) -> JsValue {
-    let record = &info.record;
-    Builder::new()
-        .set("id", record.id.to_hex())
-        .set("provider", record.provider.as_str())
-        .set("name", record.name.as_str())
-        .set("preview", record.preview.as_str())
-        .set("active", record.active)
-        .set("knownShape", record.known_shape)
-        .number("createdAt", record.created_at)
-        .number("updatedAt", record.updated_at)
-        .optional_number("lastUsedAt", info.last_used_at)
-        .optional_number("lastTestedAt", record.tested_at)
-        .set("status", record.status.name())
-        .optional_number("expiresAt", record.expires_at)
-        .set(
-            "dailyCapUsd",
-            record.daily_cap_micros.map_or(JsValue::NULL, usd),
-        )
-        .optional_text("refusal", info.refusal)
-        .optional_text("damaged", info.damaged)
-        .build()
-}
-
-fn refusal_object(refusal: &Refusal) -> JsValue {
-    Builder::new()
-        .number("status", u64::from(refusal.status))
-        .set("code", refusal.code)
-        .set("message", refusal.message)
-        .set("kind", refusal.kind)
-        .optional_text("provider", refusal.provider.as_deref())
-        .optional_text("reason", refusal.reason)
-        .build()
-}
-
-fn fetch_request(
-    request: &JsValue,
-    signal: Option<AbortSignal>,
-) -> Result<Request<WebTransport>, Error> {
-    let mut headers = Vec::new();
-    for pair in js::get(request, "headers")
-        .dyn_into::<Array>()
-        .unwrap_or_default()
-    {
-        let pair = pair
-            .dyn_into::<Array>()
-            .map_err(|_| Error::BadArgument("headers"))?;
-        match (pair.get(0).as_string(), pair.get(1).as_string()) {
-            (Some(name), Some(value)) => headers.push((name, value)),
-            _ => return Err(Error::BadArgument("headers")),
-        }
-    }
-    Ok(Request {
-        url: js::text(request, "url")?,
-        method: js::text(request, "method")?,
-        headers,
-        body: Body::from_js(js::get(request, "body")),
-        context: Some(context(request, signal)),
-    })
 }

@@ -1,5 +1,6 @@
 //! The browser: the only files that know JavaScript.
 
+mod convert;
 mod crypto;
 mod exports;
 mod indexeddb;

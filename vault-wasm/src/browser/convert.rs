@@ -1,0 +1,211 @@
+//! The vault's types as plain objects, and arguments as the vault's types.
+
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::AbortSignal;
+
+use super::{
+    js::{self, Builder},
+    transport::{Body, Context, WebTransport},
+};
+use crate::{
+    error::Error,
+    fetch::{Refusal, Request},
+    format::id::Id,
+    lock::MAX_IDLE_MINUTES,
+    vault::{Created, KeyInfo, PasskeyInfo, PasskeyProof, Snapshot, Unlock, UsageRow},
+};
+
+pub(super) fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
+    let app_token = js::optional(args, "appToken").and_then(|value| value.dyn_into().ok());
+    Context { signal, app_token }
+}
+
+pub(super) fn created(created: &Created) -> JsValue {
+    Builder::new()
+        .set("recoveryCode", js::shown(&created.recovery_code))
+        .build()
+}
+
+/// Passkeys that were just used, to be enrolled again under the new vault key.
+pub(super) fn proofs(args: &JsValue) -> Result<Vec<PasskeyProof>, Error> {
+    let Some(list) = js::optional(args, "passkeys") else {
+        return Ok(Vec::new());
+    };
+    let list = list
+        .dyn_into::<Array>()
+        .map_err(|_| Error::BadArgument("passkeys"))?;
+    let mut proofs = Vec::new();
+    for proof in list.iter() {
+        proofs.push(PasskeyProof {
+            credential_id: js::bytes(&proof, "credentialId")?,
+            prf: js::secret(&proof, "prf")?,
+        });
+    }
+    Ok(proofs)
+}
+
+pub(super) fn passkey_info(info: &PasskeyInfo) -> JsValue {
+    Builder::new()
+        .set("id", info.id.to_hex())
+        .set("name", info.name.as_str())
+        .number("createdAt", info.created_at)
+        .set(
+            "credentialId",
+            Uint8Array::from(info.credential_id.as_slice()),
+        )
+        .set("prfSalt", Uint8Array::from(info.prf_salt.as_slice()))
+        .build()
+}
+
+pub(super) fn usage_row(row: &UsageRow) -> JsValue {
+    Builder::new()
+        .set("keyId", row.key.to_hex())
+        .set("provider", row.provider.as_str())
+        .number("day", u64::from(row.counts.day) * 86_400_000)
+        .number("requests", u64::from(row.counts.requests))
+        .number("errors", u64::from(row.counts.errors))
+        .number("estimated", u64::from(row.counts.estimated))
+        .number("inputTokens", row.counts.input_tokens)
+        .number("outputTokens", row.counts.output_tokens)
+        .set("costUsd", usd(row.counts.cost_micros))
+        .build()
+}
+
+pub(super) fn nothing() -> JsValue {
+    Builder::new().build()
+}
+
+pub(super) fn minutes_in_range(minutes: u64) -> Result<u16, Error> {
+    u16::try_from(minutes)
+        .ok()
+        .filter(|minutes| (1..=MAX_IDLE_MINUTES).contains(minutes))
+        .ok_or(Error::BadArgument("autoLockMinutes"))
+}
+
+pub(super) fn way(args: &JsValue) -> Result<Unlock, Error> {
+    if js::optional(args, "password").is_some() {
+        return Ok(Unlock::Password(js::secret(args, "password")?));
+    }
+    if let Some(code) = js::optional(args, "recoveryCode") {
+        return Ok(Unlock::RecoveryCode(match code.as_string() {
+            Some(text) => crate::Secret::new(text.into_bytes()),
+            None => js::secret(args, "recoveryCode")?,
+        }));
+    }
+    let passkey = js::optional(args, "passkey").ok_or(Error::BadArgument("password"))?;
+    Ok(Unlock::Passkey {
+        credential_id: js::bytes(&passkey, "credentialId")?,
+        prf: js::secret(&passkey, "prf")?,
+    })
+}
+
+pub(super) fn id(args: &JsValue) -> Result<Id, Error> {
+    Id::parse_hex(&js::text(args, "id")?).ok_or(Error::NotFound)
+}
+
+/// US dollars as millionths.
+pub(super) fn micros(args: &JsValue, name: &'static str) -> Result<Option<u64>, Error> {
+    match js::optional(args, name) {
+        None => Ok(None),
+        Some(value) => value
+            .as_f64()
+            .and_then(|usd| js::to_u64((usd * 1e6).round()))
+            .map(Some)
+            .ok_or(Error::BadArgument(name)),
+    }
+}
+
+pub(super) fn usd(micros: u64) -> JsValue {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "nobody spends 2^53 millionths of a dollar"
+    )]
+    JsValue::from_f64(micros as f64 / 1e6)
+}
+
+pub(super) fn snapshot(snapshot: &Snapshot) -> JsValue {
+    let providers = js::array(&snapshot.providers, |provider| {
+        Builder::new()
+            .set("id", provider.id.as_str())
+            .set("name", provider.name.as_str())
+            .set("origin", provider.origin.as_str())
+            .set("keyPage", provider.key_page.as_str())
+            .set("hasKey", provider.has_key)
+            .build()
+    });
+    let damaged = js::array(&snapshot.damaged, |damage| {
+        Builder::new()
+            .set("id", damage.record.id.to_hex())
+            .set("kind", damage.kind.name())
+            .build()
+    });
+    Builder::new()
+        .set("state", snapshot.status.name())
+        .set("providers", providers)
+        .optional_number("lockAt", snapshot.lock_at)
+        .optional_number("warnAt", snapshot.warn_at)
+        .set("damaged", damaged)
+        .build()
+}
+
+pub(super) fn key_info(info: &KeyInfo) -> JsValue {
+    let record = &info.record;
+    Builder::new()
+        .set("id", record.id.to_hex())
+        .set("provider", record.provider.as_str())
+        .set("name", record.name.as_str())
+        .set("preview", record.preview.as_str())
+        .set("active", record.active)
+        .set("knownShape", record.known_shape)
+        .number("createdAt", record.created_at)
+        .number("updatedAt", record.updated_at)
+        .optional_number("lastUsedAt", info.last_used_at)
+        .optional_number("lastTestedAt", record.tested_at)
+        .set("status", record.status.name())
+        .optional_number("expiresAt", record.expires_at)
+        .set(
+            "dailyCapUsd",
+            record.daily_cap_micros.map_or(JsValue::NULL, usd),
+        )
+        .optional_text("refusal", info.refusal)
+        .optional_text("damaged", info.damaged)
+        .build()
+}
+
+pub(super) fn refusal_object(refusal: &Refusal) -> JsValue {
+    Builder::new()
+        .number("status", u64::from(refusal.status))
+        .set("code", refusal.code)
+        .set("message", refusal.message)
+        .set("kind", refusal.kind)
+        .optional_text("provider", refusal.provider.as_deref())
+        .optional_text("reason", refusal.reason)
+        .build()
+}
+
+pub(super) fn fetch_request(
+    request: &JsValue,
+    signal: Option<AbortSignal>,
+) -> Result<Request<WebTransport>, Error> {
+    let mut headers = Vec::new();
+    for pair in js::get(request, "headers")
+        .dyn_into::<Array>()
+        .unwrap_or_default()
+    {
+        let pair = pair
+            .dyn_into::<Array>()
+            .map_err(|_| Error::BadArgument("headers"))?;
+        match (pair.get(0).as_string(), pair.get(1).as_string()) {
+            (Some(name), Some(value)) => headers.push((name, value)),
+            _ => return Err(Error::BadArgument("headers")),
+        }
+    }
+    Ok(Request {
+        url: js::text(request, "url")?,
+        method: js::text(request, "method")?,
+        headers,
+        body: Body::from_js(js::get(request, "body")),
+        context: Some(context(request, signal)),
+    })
+}
