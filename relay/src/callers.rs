@@ -44,7 +44,10 @@ pub(crate) async fn identify(
 }
 
 fn is_made_up(error: &ApiError) -> bool {
-    matches!(error.code(), ErrorCode::AuthInvalid | ErrorCode::LeaseNotFound)
+    matches!(
+        error.code(),
+        ErrorCode::AuthInvalid | ErrorCode::LeaseNotFound
+    )
 }
 
 async fn identify_by_lease(

@@ -30,25 +30,23 @@ mod payer;
 mod prices;
 mod providers;
 mod proxy;
+mod reload;
 mod request_id;
 mod routes;
 mod run;
 mod sealing;
 mod secret;
 mod server;
-mod reload;
 mod state;
 pub mod store;
 pub mod telemetry;
 mod tiers;
 mod tls;
 mod upstream;
-mod wishes;
 pub mod usage;
+mod wishes;
 
-pub use auth::{
-    Auth, AuthError, FetchFuture, Identity, JwksSource, Subject, TokenVerifier,
-};
+pub use auth::{Auth, AuthError, FetchFuture, Identity, JwksSource, Subject, TokenVerifier};
 pub use cli::{Command, HELP, UsageError, parse as parse_arguments};
 pub use config::{Config, ConfigError};
 pub use error::ApiError;

@@ -159,7 +159,9 @@ impl Record {
             code: self.code,
             fallback: self.outcome.fallback,
             first_byte: provider_time,
-            overhead: self.head_after.saturating_sub(provider_time.unwrap_or_default()),
+            overhead: self
+                .head_after
+                .saturating_sub(provider_time.unwrap_or_default()),
         });
         let failure = match self.code {
             Some(ErrorCode::ProviderUnreachable) => Some(UpstreamFailure::Connect),
@@ -200,7 +202,12 @@ impl Observed {
     pub(crate) fn new(inner: Body, record: Record) -> Self {
         let length = inner.size_hint().exact();
         let open = record.metrics.open_stream();
-        Self { inner, record, _open: open, length }
+        Self {
+            inner,
+            record,
+            _open: open,
+            length,
+        }
     }
 }
 

@@ -169,8 +169,14 @@ fn new_row(id: &str, section: &ProviderSettings) -> Result<Provider, ConfigError
             .allow
             .iter()
             .map(|endpoint| {
-                let below = endpoint.path.strip_prefix(&*row.openai_prefix).unwrap_or_default();
-                Endpoint { methods: endpoint.methods, path: format!("{prefix}{below}").into() }
+                let below = endpoint
+                    .path
+                    .strip_prefix(&*row.openai_prefix)
+                    .unwrap_or_default();
+                Endpoint {
+                    methods: endpoint.methods,
+                    path: format!("{prefix}{below}").into(),
+                }
             })
             .collect();
         row.native_prefix = prefix.clone().into();

@@ -15,8 +15,8 @@ use crate::limits::{Limits, Policy};
 use crate::metrics::Metrics;
 use crate::prices::Prices;
 use crate::providers::Providers;
-use crate::sealing::{Opener, Ring};
 use crate::request_id::{RequestId, RequestIds};
+use crate::sealing::{Opener, Ring};
 use crate::secret::Secret;
 use crate::store::AnyStore;
 use crate::tiers::Tiers;
@@ -160,10 +160,16 @@ impl Relay {
     /// When a field cannot work; the old settings then stay.
     pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
         let previous = self.live();
-        let live =
-            Live::new(config, self.bound, &self.upstream, &self.metrics, Some(&previous))?;
+        let live = Live::new(
+            config,
+            self.bound,
+            &self.upstream,
+            &self.metrics,
+            Some(&previous),
+        )?;
         // Exposed to derive the names callers are counted under.
-        self.limits.use_secret(live.config.secrets.current.as_ref().map(Secret::expose));
+        self.limits
+            .use_secret(live.config.secrets.current.as_ref().map(Secret::expose));
         self.live.store(Arc::new(live));
         Ok(())
     }

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 pub use access::{AuthMode, AuthSettings, PlanSettings, TierSettings};
 pub use file::{
-    Config, PayerSettings, ProviderSettings, SecretSettings,
-    ServerSettings, TimeoutSettings, UpstreamSettings, VaultSettings,
+    Config, PayerSettings, ProviderSettings, SecretSettings, ServerSettings, TimeoutSettings,
+    UpstreamSettings, VaultSettings,
 };
 pub use tls::TlsSettings;
 

@@ -1,8 +1,8 @@
 //! What the edge hands to a handler, and what a handler hands back to it.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};

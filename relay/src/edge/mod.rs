@@ -111,7 +111,11 @@ where
     );
 
     // Probes come under the address of a pod or container, and tell nothing worth rebinding for.
-    let site = if harden::is_probe(path) { Ok(Site::Page) } else { live.hosts.site(&request) };
+    let site = if harden::is_probe(path) {
+        Ok(Site::Page)
+    } else {
+        live.hosts.site(&request)
+    };
     let caller = site.and_then(|site| {
         live.cors
             .judge(request.headers(), &live.hosts)
@@ -151,7 +155,9 @@ where
     harden::apply(api, response.headers_mut());
     if relay.is_draining() && version < Version::HTTP_2 {
         // The client's next request goes to another instance, not into a closing connection.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| Body::new(Observed::new(body, record)))
 }

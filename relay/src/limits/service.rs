@@ -355,7 +355,10 @@ impl Limits {
     /// Too many leases of this caller.
     pub async fn admit_lease(&self, policy: &Policy, who: &Who<'_>) -> Result<(), Denied> {
         let bucket = self.pseudonyms.load().lease_making(who);
-        let taken = self.store.take(bucket, Rate::per_minute(policy.leases)).await;
+        let taken = self
+            .store
+            .take(bucket, Rate::per_minute(policy.leases))
+            .await;
         self.verdict(taken.ok().and_then(Result::err), LimitName::Leases)
     }
 

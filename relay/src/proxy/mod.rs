@@ -220,7 +220,9 @@ fn stream(
         .and_then(|value| value.to_str().ok());
     meter.tell(Arc::clone(&outcome.used));
     meter.answered(head.status.as_u16(), content_type, asked);
-    let price = meter.price().and_then(|price| HeaderValue::from_str(&price).ok());
+    let price = meter
+        .price()
+        .and_then(|price| HeaderValue::from_str(&price).ok());
     let events = headers::is_event_stream(&head.headers);
     // Exposed to search for it.
     let key = key.expose_str().unwrap_or_default();

@@ -27,7 +27,11 @@ pub(super) async fn readyz(State(relay): State<Arc<Relay>>) -> Response {
         )
     } else {
         // Still ready: users' own keys go on being relayed.
-        let degraded: &[&str] = if relay.limits().is_degraded() { &["redis"] } else { &[] };
+        let degraded: &[&str] = if relay.limits().is_degraded() {
+            &["redis"]
+        } else {
+            &[]
+        };
         document(
             StatusCode::OK,
             &json!({ "status": "ready", "degraded": degraded }),
@@ -77,7 +81,10 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
 
 /// `GET /openapi.json`: the relay's own description, with the providers it has now.
 pub(super) async fn openapi(Ctx(context): Ctx) -> Response {
-    document(StatusCode::OK, &openapi::document(context.live.providers.catalogue()))
+    document(
+        StatusCode::OK,
+        &openapi::document(context.live.providers.catalogue()),
+    )
 }
 
 /// Milliseconds since 1970 in UTC, as `Date.now()` gives them.

@@ -58,11 +58,16 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
         ("/v1/leases", post(leases::create).fallback(post_only)),
         (
             "/v1/leases/{id}",
-            get(leases::show).delete(leases::clear).fallback(get_delete_only),
+            get(leases::show)
+                .delete(leases::clear)
+                .fallback(get_delete_only),
         ),
         ("/v1/usage", get(usage::routes::usage).fallback(get_only)),
         ("/v1/limits", get(usage::routes::limits).fallback(get_only)),
-        ("/.well-known/keyferry", get(meta::well_known).fallback(get_only)),
+        (
+            "/.well-known/keyferry",
+            get(meta::well_known).fallback(get_only),
+        ),
         ("/openapi.json", get(meta::openapi).fallback(get_only)),
         ("/healthz", get(meta::healthz).fallback(get_only)),
         ("/readyz", get(meta::readyz).fallback(get_only)),
@@ -73,7 +78,9 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
 pub fn app(relay: Arc<Relay>) -> Router {
     table()
         .into_iter()
-        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        })
         .route("/providers/{*rest}", any(passthrough::handle))
         .fallback(site::handle)
         .layer(EdgeLayer::new(Arc::clone(&relay)))
@@ -132,8 +139,11 @@ async fn get_only() -> ApiError {
 }
 
 async fn get_delete_only() -> ApiError {
-    ApiError::new(ErrorCode::MethodNotAllowed, "this route answers GET and DELETE")
-        .allow("GET, HEAD, DELETE")
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        "this route answers GET and DELETE",
+    )
+    .allow("GET, HEAD, DELETE")
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ pub(super) async fn handle(
         return Err(unified::lacks(provider, Unified::Models));
     }
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
-    let key = keys::user_key_for_call(&context, &sealed_for)?
-        .ok_or_else(|| keys::missing(provider))?;
+    let key =
+        keys::user_key_for_call(&context, &sealed_for)?.ok_or_else(|| keys::missing(provider))?;
     let target = unified::target(&provider.unified_path(Unified::Models), query)?;
     let metering = Metering {
         relay: &relay,

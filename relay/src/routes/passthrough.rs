@@ -48,8 +48,8 @@ pub(super) async fn handle(
 
     // Never the server's key: what a native endpoint costs cannot be told beforehand.
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
-    let key = keys::user_key_for_call(&context, &sealed_for)?
-        .ok_or_else(|| keys::missing(provider))?;
+    let key =
+        keys::user_key_for_call(&context, &sealed_for)?.ok_or_else(|| keys::missing(provider))?;
     let target = match query {
         Some(query) => PathAndQuery::try_from(format!("{rest}?{query}")),
         None => PathAndQuery::try_from(rest),

@@ -95,7 +95,8 @@ impl Server {
 
     /// [`Server::run`] over TLS, with HTTP/2 for clients that ask for it.
     pub async fn run_tls(&self, listener: TcpListener, app: Router, tls: Arc<ServerConfig>) {
-        self.accept(listener, app, Some(TlsAcceptor::from(tls))).await;
+        self.accept(listener, app, Some(TlsAcceptor::from(tls)))
+            .await;
     }
 
     async fn accept(&self, listener: TcpListener, app: Router, tls: Option<TlsAcceptor>) {
@@ -129,7 +130,10 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let open = self.metrics.as_ref().map(|metrics| metrics.open_connection());
+                    let open = self
+                        .metrics
+                        .as_ref()
+                        .map(|metrics| metrics.open_connection());
                     let serving = serve_connection(
                         stream,
                         peer,
@@ -181,7 +185,10 @@ async fn serve_connection(
     // Events are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     let socket = Socket::new(stream, limits.write_idle);
-    let peer = Peer { address: peer.ip(), liveness: socket.liveness() };
+    let peer = Peer {
+        address: peer.ip(),
+        liveness: socket.liveness(),
+    };
     let Some(tls) = tls else {
         return serve_http1(socket, peer, app, limits, closing).await;
     };

@@ -28,7 +28,10 @@ pub struct Liveness(Arc<TcpStream>);
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, write_idle: Duration) -> Self {
-        Self { stream: Arc::new(stream), write: IdleTimer::new(write_idle) }
+        Self {
+            stream: Arc::new(stream),
+            write: IdleTimer::new(write_idle),
+        }
     }
 
     pub(super) fn liveness(&self) -> Liveness {
@@ -99,7 +102,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_progress(cx, |stream| stream.try_write(bytes))
+        self.get_mut()
+            .poll_progress(cx, |stream| stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
@@ -107,7 +111,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_progress(cx, |stream| stream.try_write_vectored(slices))
+        self.get_mut()
+            .poll_progress(cx, |stream| stream.try_write_vectored(slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -149,9 +154,17 @@ mod tests {
         let socket = Socket::new(server, Duration::from_secs(60));
         client.write_all(&[b'x'; 10_000]).await.unwrap();
         let liveness = socket.liveness();
-        assert!(timeout(Duration::from_millis(700), liveness.gone()).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(700), liveness.gone())
+                .await
+                .is_err()
+        );
         drop(client);
-        assert!(timeout(Duration::from_secs(1), liveness.gone()).await.is_ok());
+        assert!(
+            timeout(Duration::from_secs(1), liveness.gone())
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]

@@ -96,7 +96,9 @@ impl<'a> Asking<'a> {
             SealedFor::new(parts, header(names::PROVIDER).unwrap_or_default(), fallback);
         let key = user_key(relay, context, &sealed_for).await?;
         if key.as_ref().is_some_and(|key| key.lease().is_some()) {
-            return Err(scope("a lease is for calls to its provider; use is shown to its maker"));
+            return Err(scope(
+                "a lease is for calls to its provider; use is shown to its maker",
+            ));
         }
         Ok(Self {
             identity,

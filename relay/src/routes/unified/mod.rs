@@ -73,7 +73,9 @@ pub(super) async fn handle(
         }
         if let Some(lease) = lease {
             // The body may name more models than the one it is routed by.
-            lease.terms.admit_models(live.providers.catalogue(), target.provider, &named)?;
+            lease
+                .terms
+                .admit_models(live.providers.catalogue(), target.provider, &named)?;
         }
     }
     let resold = resale(live, route, &payload, &target);
@@ -82,7 +84,11 @@ pub(super) async fn handle(
     let plan = payer::plan(&Facts {
         user_key: key.is_some(),
         // A handle may be in many hands: it spends its maker's money, never the operator's.
-        choice: if lease.is_some() { Some(Fallback::Never) } else { wishes.fallback },
+        choice: if lease.is_some() {
+            Some(Fallback::Never)
+        } else {
+            wishes.fallback
+        },
         may_spend: identity.is_authenticated() || live.config.payer.allow_unauthenticated,
         unified: true,
         stateless,
@@ -131,7 +137,9 @@ fn find_target<'l>(
     if let Some(lease) = key.and_then(UserKey::lease) {
         if *lease.terms.provider == *OPENROUTER {
             let openrouter = live.providers.get(OPENROUTER)?;
-            return catalogue.route_to(openrouter, payload.model()).map_err(refuse);
+            return catalogue
+                .route_to(openrouter, payload.model())
+                .map_err(refuse);
         }
         lease.terms.admit_provider(target.provider)?;
         return Ok(target);
