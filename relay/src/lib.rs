@@ -49,6 +49,7 @@ mod wishes;
 pub use auth::{Auth, AuthError, FetchFuture, Identity, JwksSource, Subject, TokenVerifier};
 pub use cli::{Command, HELP, UsageError, parse as parse_arguments};
 pub use config::{Config, ConfigError};
+pub use edge::EdgeLayer;
 pub use error::ApiError;
 pub use harden::forbid_core_dumps;
 pub use keygen::{NewIdentity, keygen, keygen_identity};

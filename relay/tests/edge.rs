@@ -404,7 +404,10 @@ async fn the_page_and_the_frame_are_apart() {
     let script = Reply::read(at_vault("/keyferry/index.js").await).await;
     assert_eq!(script.status, 200);
     for reply in [&frame, &script] {
-        assert_eq!(reply.header("cross-origin-embedder-policy"), Some("require-corp"));
+        assert_eq!(
+            reply.header("cross-origin-embedder-policy"),
+            Some("require-corp")
+        );
     }
     let embedders = Reply::read(at_vault("/frame/embedders").await).await;
     assert_eq!(embedders.text(), r#"["https://app.example"]"#);

@@ -10,6 +10,7 @@
 )]
 
 mod process_support;
+mod seal_support;
 mod support;
 
 use std::net::SocketAddr;
@@ -28,8 +29,10 @@ use process_support::{Process, SERVER, free_address};
 use rcgen::generate_simple_self_signed;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use seal_support::{FIRST, Vault, secrets};
 use support::{
-    CANARY, ChannelBody, StandIn, closes_within_a_second, providers_at, raw_provider, read_head,
+    CANARY, ChannelBody, Reply, StandIn, closes_within_a_second, providers_at, raw_provider,
+    read_head,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -171,7 +174,10 @@ fn is_root() -> bool {
 fn config(provider: SocketAddr) -> String {
     providers_at(
         provider,
-        &format!("{SERVER}public_origins = [\"https://relay.example\"]\n"),
+        &format!(
+            "{SERVER}public_origins = [\"https://relay.example\"]\n{}",
+            secrets(FIRST, &[], "")
+        ),
     )
 }
 
@@ -181,6 +187,15 @@ fn request(method: &str, path: &str) -> http::request::Builder {
         .uri(path)
         .header("host", "relay.example")
         .header("x-byok-key", CANARY)
+}
+
+fn sealed_request(path: &str, header: &str) -> Request<Body> {
+    Request::builder()
+        .uri(path)
+        .header("host", "relay.example")
+        .header("x-byok-key", header)
+        .body(Body::empty())
+        .unwrap()
 }
 
 /// Every run of 8 characters behind the canary's public prefix.
@@ -335,6 +350,20 @@ async fn nothing_of_a_key_is_written_down() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(nginx.send(ordinary).await.status(), 200);
+    // Sealed: opened once behind nginx, refused the second time, and known to neither log.
+    let document = request("GET", "/.well-known/keyferry");
+    let document = nginx.send(document.body(Body::empty()).unwrap()).await;
+    let document = Reply::read(document).await.json();
+    let mut vault = Vault::new(&document, "https://relay.example".to_owned(), 1);
+    let path = "/providers/openai/v1/models";
+    let header = vault.seal("GET", path, "");
+    for status in [200, 400] {
+        let sealed = sealed_request(path, &header);
+        assert_eq!(nginx.send(sealed).await.status(), status);
+    }
+    let seen = provider.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[1].headers["authorization"], format!("Bearer {CANARY}"));
     let host = "host: relay.example\r\n";
     let key = format!("x-byok-key: {CANARY}\r\n");
     for head in [
@@ -368,10 +397,12 @@ async fn nothing_of_a_key_is_written_down() {
         .await
         .status();
     assert_eq!(status, 502);
+    let sealed = sealed_request(path, &vault.seal("GET", path, ""));
+    assert_eq!(nginx.send(sealed).await.status(), 502);
 
     // nginx writes a line once the request has ended on its side.
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !nginx.file("access.log").contains("\"status\":502") {
+    while nginx.file("access.log").matches("\"status\":502").count() < 2 {
         assert!(Instant::now() < deadline, "{}", nginx.file("access.log"));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -388,9 +419,12 @@ async fn nothing_of_a_key_is_written_down() {
             .is_some_and(|id| relay.log().contains(id)),
         "{access}"
     );
+    let ciphertext = header.rsplit('.').next().unwrap();
     for name in ["access.log", "error.log", "main-error.log", "stderr.log"] {
         assert_clean(name, &nginx.file(name));
+        assert!(!nginx.file(name).contains(&ciphertext[..8]), "{name}");
     }
+    assert!(!relay.log().contains(&ciphertext[..8]));
     assert_clean("the relay's log", &relay.log());
     for folder in ["client_body", "proxy"] {
         let left = files_below(&nginx.folder.path().join(folder));

@@ -81,9 +81,15 @@ fn check_config_prints_what_is_in_effect_without_secrets() {
 
     // What only shows when everything is derived, as a start would.
     for (text, field) in [
-        ("[providers.mine]\nname = \"Mine\"\n", "providers.mine.base_url"),
+        (
+            "[providers.mine]\nname = \"Mine\"\n",
+            "providers.mine.base_url",
+        ),
         ("[secrets]\ncurrent = \"k1:short\"\n", "secrets.current"),
-        ("[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"\n", "/nowhere.pem"),
+        (
+            "[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"\n",
+            "/nowhere.pem",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let (code, _, err) = run(&["check-config", "--config", path], &[]);

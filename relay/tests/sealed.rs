@@ -9,88 +9,35 @@
 )]
 
 mod redis_support;
+mod seal_support;
 mod support;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
-use keyferry_protocol::sealed::{Binding, KeySet, Sealer};
+use keyferry_protocol::sealed::Binding;
 use keyferry_protocol::{Fallback, base64url};
 use redis_support::RedisServer;
+use seal_support::{FIRST, SECOND, Vault, now, secrets};
 use support::{CANARY, Reply, StandIn, TestRelay, parse_config, providers_at};
-
-const IDENTITY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
-const FIRST: &str = "a:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const SECOND: &str = "b:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-
-fn secrets(current: &str, accept: &[&str], more: &str) -> String {
-    let accept: Vec<String> = accept.iter().map(|entry| format!("\"{entry}\"")).collect();
-    format!(
-        "[secrets]\ncurrent = \"{current}\"\nidentity = \"{IDENTITY}\"\naccept = [{}]\n{more}\n",
-        accept.join(", ")
-    )
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-}
-
-/// A vault session with a relay.
-struct Vault {
-    sealer: Sealer,
-    origin: String,
-    nonce: u8,
-}
 
 const PATH: &str = "/providers/openai/v1/models?limit=1";
 
-impl Vault {
-    /// Reads the key set, verifies it under the identity the relay names, and encapsulates.
-    async fn open(relay: &TestRelay, entropy: u8) -> Self {
-        let request = relay
-            .request("GET", "/.well-known/keyferry")
-            .body(Body::empty())
-            .unwrap();
-        let document = relay.reply(request).await.json();
-        let field =
-            |name: &str| base64url::decode(document["sealing"][name].as_str().unwrap()).unwrap();
-        let set = KeySet::open(
-            &field("keySet"),
-            &field("signature").try_into().unwrap(),
-            &field("identity").try_into().unwrap(),
-            now(),
-        )
-        .unwrap();
-        let key = set.current(now()).unwrap();
-        let sealer = Sealer::new(&key.kid, &key.public, [entropy; 32], now() - 3600).unwrap();
-        Self {
-            sealer,
-            origin: format!("http://localhost:{}", relay.address.port()),
-            nonce: 0,
-        }
-    }
+fn seal_for(vault: &mut Vault, time: u64, change: impl Fn(&mut Binding<'_>)) -> String {
+    let origin = vault.origin.clone();
+    let mut binding = Binding {
+        origin: &origin,
+        method: "GET",
+        target: PATH,
+        provider: "openai",
+        fallback: Fallback::Never,
+    };
+    change(&mut binding);
+    vault.seal_at(time, &binding)
+}
 
-    fn seal_for(&mut self, time: u64, change: impl Fn(&mut Binding<'_>)) -> String {
-        self.nonce += 1;
-        let mut binding = Binding {
-            origin: &self.origin,
-            method: "GET",
-            target: PATH,
-            provider: "openai",
-            fallback: Fallback::Never,
-        };
-        change(&mut binding);
-        self.sealer
-            .seal(CANARY.as_bytes(), &binding, time, [self.nonce; 12])
-            .unwrap()
-    }
-
-    fn seal(&mut self) -> String {
-        self.seal_for(now(), |_| {})
-    }
+fn seal(vault: &mut Vault) -> String {
+    vault.seal("GET", PATH, "openai")
 }
 
 async fn send(relay: &TestRelay, sealed: &str) -> Reply {
@@ -113,7 +60,7 @@ async fn a_sealed_key_reaches_the_provider_plain() {
     let relay = start(&provider, &secrets(FIRST, &[], "")).await;
     let mut vault = Vault::open(&relay, 1).await;
     for _ in 0..3 {
-        let reply = send(&relay, &vault.seal()).await;
+        let reply = send(&relay, &seal(&mut vault)).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let seen = provider.seen().pop().unwrap();
         assert_eq!(seen.headers["authorization"], format!("Bearer {CANARY}"));
@@ -136,7 +83,7 @@ async fn a_header_fits_its_request_only() {
         ("fallback", |binding| binding.fallback = Fallback::Allow),
     ];
     for (what, change) in changes {
-        let sealed = vault.seal_for(now(), change);
+        let sealed = seal_for(&mut vault, now(), change);
         assert_eq!(send(&relay, &sealed).await.code(), "bad_seal", "{what}");
     }
     assert_eq!(provider.count(), 0);
@@ -147,14 +94,14 @@ async fn a_header_opens_once_and_within_a_minute() {
     let provider = StandIn::ok().await;
     let relay = start(&provider, &secrets(FIRST, &[], "")).await;
     let mut vault = Vault::open(&relay, 3).await;
-    let sealed = vault.seal();
+    let sealed = seal(&mut vault);
     assert_eq!(send(&relay, &sealed).await.status, 200);
     assert_eq!(send(&relay, &sealed).await.code(), "replayed");
     for time in [now() - 65, now() + 65] {
-        let sealed = vault.seal_for(time, |_| {});
+        let sealed = seal_for(&mut vault, time, |_| {});
         assert_eq!(send(&relay, &sealed).await.code(), "clock_skew");
     }
-    let sealed = vault.seal_for(now() - 50, |_| {});
+    let sealed = seal_for(&mut vault, now() - 50, |_| {});
     assert_eq!(send(&relay, &sealed).await.status, 200);
     assert_eq!(provider.count(), 2);
 }
@@ -164,7 +111,7 @@ async fn tampering_and_nonsense_are_refused() {
     let provider = StandIn::ok().await;
     let relay = start(&provider, &secrets(FIRST, &[], "")).await;
     let mut vault = Vault::open(&relay, 4).await;
-    let good = vault.seal();
+    let good = seal(&mut vault);
     let parts: Vec<&str> = good.split('.').collect();
     let replace = |index: usize, with: &str| {
         let mut parts = parts.clone();
@@ -200,23 +147,23 @@ async fn rotation_loses_nothing() {
     let provider = StandIn::ok().await;
     let relay = start(&provider, &secrets(FIRST, &[], "")).await;
     let mut before = Vault::open(&relay, 5).await;
-    assert_eq!(send(&relay, &before.seal()).await.status, 200);
+    assert_eq!(send(&relay, &seal(&mut before)).await.status, 200);
 
     let text = providers_at(provider.address, &secrets(SECOND, &[FIRST], ""));
     relay.relay.reload(parse_config(&text)).unwrap();
     assert_eq!(
-        send(&relay, &before.seal()).await.status,
+        send(&relay, &seal(&mut before)).await.status,
         200,
         "the old key is still opened"
     );
     let mut after = Vault::open(&relay, 6).await;
     assert_ne!(before.sealer.kid(), after.sealer.kid());
-    assert_eq!(send(&relay, &after.seal()).await.status, 200);
+    assert_eq!(send(&relay, &seal(&mut after)).await.status, 200);
 
     let text = providers_at(provider.address, &secrets(SECOND, &[], ""));
     relay.relay.reload(parse_config(&text)).unwrap();
-    assert_eq!(send(&relay, &before.seal()).await.code(), "unknown_kid");
-    assert_eq!(send(&relay, &after.seal()).await.status, 200);
+    assert_eq!(send(&relay, &seal(&mut before)).await.code(), "unknown_kid");
+    assert_eq!(send(&relay, &seal(&mut after)).await.status, 200);
 }
 
 #[tokio::test]
@@ -233,7 +180,7 @@ async fn two_instances_open_the_same_session() {
     let request = http::Request::builder()
         .uri(PATH)
         .header("host", format!("localhost:{}", one.address.port()))
-        .header("x-byok-key", vault.seal())
+        .header("x-byok-key", seal(&mut vault))
         .header("x-byok-provider", "openai")
         .body(Body::empty())
         .unwrap();
@@ -249,7 +196,7 @@ async fn plain_keys_can_be_refused() {
         "sealed_required"
     );
     let mut vault = Vault::open(&relay, 8).await;
-    assert_eq!(send(&relay, &vault.seal()).await.status, 200);
+    assert_eq!(send(&relay, &seal(&mut vault)).await.status, 200);
 }
 
 #[tokio::test]
@@ -294,12 +241,12 @@ async fn a_sealed_call_takes_one_round_trip_before_and_one_after() {
     let mut vault = Vault::open(&relay, 9).await;
     // The first calls of a key also ask about its address, and send the scripts.
     for _ in 0..2 {
-        assert_eq!(send(&relay, &vault.seal()).await.status, 200);
+        assert_eq!(send(&relay, &seal(&mut vault)).await.status, 200);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let (reads, scripts) = (redis.reads(), redis.calls("eval"));
     for _ in 0..CALLS {
-        assert_eq!(send(&relay, &vault.seal()).await.status, 200);
+        assert_eq!(send(&relay, &seal(&mut vault)).await.status, 200);
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(redis.calls("eval") - scripts, 2 * CALLS);
@@ -319,7 +266,7 @@ async fn a_replay_at_another_instance_is_refused_and_counts_nothing() {
     );
     let two = sharing(&redis, &provider, 3, &origin).await;
     let mut vault = Vault::open(&one, 10).await;
-    let sealed = vault.seal();
+    let sealed = seal(&mut vault);
     assert_eq!(send(&one, &sealed).await.status, 200);
     let before = counted(&one).await;
     for relay in [&one, &two, &two, &two, &one] {
@@ -337,9 +284,9 @@ async fn a_replay_at_another_instance_is_refused_and_counts_nothing() {
     assert_eq!(provider.count(), 1);
     // None of the hour's three was taken: two are left, and then none.
     let statuses = [
-        send(&one, &vault.seal()).await.status,
-        send(&one, &vault.seal()).await.status,
-        send(&one, &vault.seal()).await.status,
+        send(&one, &seal(&mut vault)).await.status,
+        send(&one, &seal(&mut vault)).await.status,
+        send(&one, &seal(&mut vault)).await.status,
     ];
     assert_eq!(statuses, [200, 200, 429]);
 }

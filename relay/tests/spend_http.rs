@@ -117,7 +117,10 @@ async fn what_an_answer_reports_is_what_it_costs() {
     .await;
     let relay = TestRelay::with_provider(provider.address, "").await;
     let reply = relay.post("/v1/chat/completions", &body("gpt-4o")).await;
-    assert_eq!(reply.header("x-byok-price"), Some("input=2500000;output=10000000"));
+    assert_eq!(
+        reply.header("x-byok-price"),
+        Some("input=2500000;output=10000000")
+    );
     relay
         .post("/providers/openai/v1/chat/completions", &body("gpt-4o"))
         .await;

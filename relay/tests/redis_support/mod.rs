@@ -150,7 +150,12 @@ pub(crate) struct RedisCluster {
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "15000"];
+        let options = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "15000",
+        ];
         let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::start(&options)).collect();
         let third = 16_384 / 3;
         for (n, node) in (0_u32..).zip(&nodes) {
