@@ -10,7 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const binary = env.KEYFERRY_RELAY ?? join(root, "target/debug/keyferry-relay");
+/** The relay's program. */
+export const binary = env.KEYFERRY_RELAY ?? join(root, "target/debug/keyferry-relay");
 
 /** Providers a stand-in imitates. */
 export const IMITATED = ["openai", "anthropic", "google", "openrouter"];
@@ -44,10 +45,11 @@ export function freePort() {
  * @param {string} [options.config] more TOML tables
  * @param {string[]} [options.embedders] who may embed the vault's frame; the page alone when absent
  * @param {string} [options.log] RUST_LOG
+ * @param {number} [options.port] absent: a free one
  * @returns {Promise<Relay>}
  */
-export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info" }) {
-  const [port, vaultPort] = [await freePort(), await freePort()];
+export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info", port: chosen }) {
+  const [port, vaultPort] = [chosen ?? (await freePort()), await freePort()];
   const origin = `http://localhost:${port}`;
   const vault = `http://localhost:${vaultPort}`;
   const folder = await mkdtemp(join(tmpdir(), "keyferry-"));
