@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::package;
-use crate::process::{Background, step};
-use crate::workspace::{root, target};
+use crate::process::{Background, run_quiet, step};
+use crate::workspace::{cache, root, target};
 
 /// Providers that the stand-in imitates.
 const IMITATED: [&str; 4] = ["openai", "anthropic", "google", "openrouter"];
@@ -85,7 +85,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let folder = target().join("demo");
     std::fs::create_dir_all(&folder)?;
     let config = folder.join("relay.toml");
-    std::fs::write(&config, configuration(options.port, provider.as_deref()))?;
+    let mut text = configuration(options.port, provider.as_deref());
+    text.push_str(&secrets(&relay)?);
+    std::fs::write(&config, text)?;
     let mut command = Command::new(relay);
     command
         .arg("serve")
@@ -139,6 +141,28 @@ fn configuration(port: u16, standin: Option<&str>) -> String {
         }
     }
     text
+}
+
+/// The demo relay's own secrets, so that keys travel sealed. They are made once and kept for this
+/// user: a vault remembers the identity of the relay it was made for, and outlives a build.
+fn secrets(relay: &Path) -> Result<String> {
+    let folder = cache()?;
+    std::fs::create_dir_all(&folder)?;
+    let kept = folder.join("demo-secrets.toml");
+    if let Ok(text) = std::fs::read_to_string(&kept) {
+        return Ok(text);
+    }
+    let keygen = |arguments: &[&str]| {
+        run_quiet(Command::new(relay).arg("keygen").args(arguments))
+            .map(|out| out.trim().to_owned())
+    };
+    let text = format!(
+        "[secrets]\ncurrent = \"{}\"\nidentity = \"{}\"\n",
+        keygen(&[])?,
+        keygen(&["--identity"])?
+    );
+    std::fs::write(&kept, &text)?;
+    Ok(text)
 }
 
 fn wait_until_live(port: u16, running: &mut [Background], folder: &Path) -> Result<()> {
