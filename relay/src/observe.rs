@@ -45,7 +45,7 @@ impl End {
 pub struct Record {
     metrics: Arc<Metrics>,
     request_id: RequestId,
-    method: Method,
+    method: &'static str,
     started: Instant,
     route: &'static str,
     status: StatusCode,
@@ -66,7 +66,7 @@ impl Record {
         Self {
             metrics,
             request_id,
-            method: method.clone(),
+            method: known(method),
             started: Instant::now(),
             route,
             status: StatusCode::OK,
@@ -126,7 +126,7 @@ impl Record {
         tracing::info!(
             target: "keyferry_relay::access",
             request_id = self.request_id.as_str(),
-            method = self.method.as_str(),
+            method = self.method,
             route = self.route,
             status = self.status.as_u16(),
             code = self.code.map(ErrorCode::as_str),
@@ -181,6 +181,23 @@ impl Drop for Record {
     /// Whatever was not finished by then was dropped by the server: the client is gone.
     fn drop(&mut self) {
         self.finish(End::Cancelled);
+    }
+}
+
+/// The method's name when it is one that HTTP defines: any other token is the client's own words,
+/// and may be a key that slipped to the front of a request.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "other",
     }
 }
 
