@@ -524,6 +524,8 @@ async fn no_part_of_a_key_leaves_when_a_provider_fails() {
             let answer = client.get(&path).await;
             let got = (answer.status, answer.code.as_str());
             assert_eq!(got, (status, code), "{fault}: {}", answer.body);
+            // What came before the key was passed on: it was searched for in something.
+            assert_eq!(answer.body.contains("event: error"), fault == "half-event");
         }
         for (path, body) in [
             (
