@@ -17,9 +17,6 @@ use crate::{
 
 /// Longest body that is searched for what it asks of its stream.
 const MAX_SEARCHED: usize = 1024 * 1024;
-/// What a token costs, in millionths of a millionth of a US dollar: `input=…;output=…`. Sent by the
-/// relay when it knows the model's price.
-const PRICE: &str = "x-byok-price";
 
 /// Accompanies the body of one answer.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ impl Meter {
             return None;
         }
         let framing = Framing::of(&answer.header("content-type")?)?;
-        let price = answer.header(PRICE).and_then(|price| parse_price(&price));
+        let price = answer.header(header::PRICE).and_then(|price| parse_price(&price));
         Some(Box::new(Self {
             reader: UsageReader::new(framing, asked),
             price,
