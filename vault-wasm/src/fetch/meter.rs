@@ -40,7 +40,9 @@ impl Meter {
             return None;
         }
         let framing = Framing::of(&answer.header("content-type")?)?;
-        let price = answer.header(header::PRICE).and_then(|price| parse_price(&price));
+        let price = answer
+            .header(header::PRICE)
+            .and_then(|price| parse_price(&price));
         Some(Box::new(Self {
             reader: UsageReader::new(framing, asked),
             price,
