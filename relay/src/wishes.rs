@@ -1,7 +1,7 @@
 //! What the relay's own request headers ask for.
 
 use http::HeaderMap;
-use keyferry_protocol::{ErrorCode, Fallback, header as names};
+use keyferry_protocol::{ErrorCode, Fallback, Provider, header as names};
 
 use crate::error::ApiError;
 
@@ -38,6 +38,21 @@ impl Wishes {
     /// The provider asked for, if any.
     pub(crate) fn provider(&self) -> Option<&str> {
         Some(self.provider.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// Whether the body's provider is the one asked for, if any was.
+    ///
+    /// # Errors
+    /// `provider_mismatch`.
+    pub(crate) fn agree_with_body(&self, named: &Provider) -> Result<(), ApiError> {
+        match self.provider() {
+            Some(wanted) if wanted != named.id => Err(ApiError::new(
+                ErrorCode::ProviderMismatch,
+                "X-BYOK-Provider names another provider than the body",
+            )
+            .provider(&named.id)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use keyferry_protocol::catalogue::Unified;
-use keyferry_protocol::{ErrorCode, Payer, Provider, Verdict, path};
+use keyferry_protocol::{Payer, Provider, Verdict, path};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,16 +68,7 @@ pub(super) async fn handle(
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let ask: Ask = small_json::read(&context, &parts.headers, body, MAX_REQUEST, EXPECTED).await?;
     let provider = live.providers.get(&ask.provider)?;
-    if wishes
-        .provider()
-        .is_some_and(|wanted| wanted != provider.id)
-    {
-        return Err(ApiError::new(
-            ErrorCode::ProviderMismatch,
-            "X-BYOK-Provider names another provider than the body",
-        )
-        .provider(&provider.id));
-    }
+    wishes.agree_with_body(provider)?;
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
     let key = keys::user_key(&relay, &context, &sealed_for)
         .await?

@@ -60,16 +60,7 @@ pub(super) async fn create(
     }
     let ask: Ask = small_json::read(&context, &parts.headers, body, MAX_REQUEST, EXPECTED).await?;
     let provider = live.providers.get(&ask.provider)?;
-    if wishes
-        .provider()
-        .is_some_and(|wanted| wanted != provider.id)
-    {
-        return Err(ApiError::new(
-            ErrorCode::ProviderMismatch,
-            "X-BYOK-Provider names another provider than the body",
-        )
-        .provider(&provider.id));
-    }
+    wishes.agree_with_body(provider)?;
     let ttl = ttl(&ask)?;
     let max_micros = ask.max_usd.map(Usd::micros);
     if max_micros == Some(0) {
