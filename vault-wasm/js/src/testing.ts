@@ -30,7 +30,7 @@ export const TEST_PASSWORD = "correct horse battery staple";
 export async function createTestVault(options: TestVaultOptions = {}): Promise<Vault> {
   const { state = "unlocked", password = TEST_PASSWORD, keys = [], relay = "https://relay.test" } = options;
   const respond = options.respond ?? (() => Response.json({}));
-  const vault = new Vault(new MemoryLink(relay, respond), () => undefined);
+  const vault = new Vault(new MemoryLink(relay, respond), () => undefined, relay);
   if (state === "empty") return vault;
   await vault.create(password);
   for (const key of keys) await vault.keys.add(key);

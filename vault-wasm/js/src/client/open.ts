@@ -41,7 +41,7 @@ async function reach(name: string, relay: string, options: OpenOptions, assets: 
   const origin = named === location.origin ? null : named;
   if (origin === null) {
     if (mode === "frame") throw new VaultError("bad_argument", "This relay names no vault origin.", { field: "mode" });
-    return new Vault(await connect(name, relay, options, assets), forget);
+    return new Vault(await connect(name, relay, options, assets), forget, relay);
   }
   // Pages that own their vault do not load the frame's side.
   const { FrameLink, FrameUi } = await import("../frame/index.js");
@@ -49,7 +49,7 @@ async function reach(name: string, relay: string, options: OpenOptions, assets: 
   const use = await ui.connect(options.autoLockMinutes);
   try {
     const link = await connect(name, relay, { ...options, port: use, capability: "use" }, assets);
-    return new Vault(new FrameLink(link, relay, origin, () => ui.close()), forget, ui);
+    return new Vault(new FrameLink(link, relay, origin, () => ui.close()), forget, relay, ui);
   } catch (thrown) {
     ui.close();
     throw thrown;

@@ -47,9 +47,13 @@ export class Vault extends EventTarget {
   /** The vault's own dialogs: create, unlock, keys, settings. */
   readonly ui: VaultUi;
 
+  /** The relay it was opened with: its base URL, absolute. */
+  readonly relay: string;
+
   /** @internal */
-  constructor(link: Link, closed: () => void, ui?: VaultUi) {
+  constructor(link: Link, closed: () => void, relay: string, ui?: VaultUi) {
     super();
+    this.relay = relay;
     this.ui = ui ?? new PageUi(this);
     this.#link = link;
     this.#closed = closed;

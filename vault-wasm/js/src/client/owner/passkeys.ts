@@ -23,6 +23,11 @@ export class Passkeys {
     return info(await this.#call("passkeysAdd", { ...answer, prfSalt, name, password: secretBytes(password) }));
   }
 
+  /** Whether there is one. Unlike the list, a locked vault tells this too. */
+  async any(): Promise<boolean> {
+    return (await this.#call("passkeyRequest", {})).passkeys.length > 0;
+  }
+
   /** Those enrolled. */
   async list(): Promise<PasskeyInfo[]> {
     return (await this.#call("passkeysList", {})).passkeys.map(info);
