@@ -13,11 +13,14 @@ const ARGUMENTS = [
   "--no-first-run",
 ];
 
-/** @returns {Promise<import("playwright-core").Browser>} headless, with a fresh profile */
-export function launch() {
+/**
+ * @param {string[]} [more] further arguments
+ * @returns {Promise<import("playwright-core").Browser>} headless, with a fresh profile
+ */
+export function launch(more = []) {
   return chromium.launch({
     executablePath: env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
-    args: ARGUMENTS,
+    args: [...ARGUMENTS, ...more],
   });
 }

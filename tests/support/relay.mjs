@@ -46,9 +46,10 @@ export function freePort() {
  * @param {string[]} [options.embedders] who may embed the vault's frame; the page alone when absent
  * @param {string} [options.log] RUST_LOG
  * @param {number} [options.port] absent: a free one
+ * @param {{ relay: string, vault: string }} [options.known] origins under which browsers reach it, where those are not its sockets'
  * @returns {Promise<Relay>}
  */
-export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info", port: chosen }) {
+export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info", port: chosen, known }) {
   const [port, vaultPort] = [chosen ?? (await freePort()), await freePort()];
   const origin = `http://localhost:${port}`;
   const vault = `http://localhost:${vaultPort}`;
@@ -57,9 +58,10 @@ export async function startRelay({ provider, server = "", config = "", embedders
   const providers = IMITATED.map((id) => `[providers.${id}]\nbase_url = "${provider}"\n`).join("");
   await writeFile(
     file,
-    `[server]\nlisten = "127.0.0.1:${port}"\npublic_origins = ["${origin}"]\n` +
+    `[server]\nlisten = "127.0.0.1:${port}"\npublic_origins = [${quoted(known ? [known.relay, origin] : [origin])}]\n` +
       `static_dir = "www/dist"\n${server}\n` +
-      `[vault]\nlisten = "127.0.0.1:${vaultPort}"\nembedders = [${embedders.map((other) => `"${other}"`).join(", ") || `"${origin}"`}]\n` +
+      `[vault]\nlisten = "127.0.0.1:${vaultPort}"\n${known ? `origin = "${known.vault}"\n` : ""}` +
+      `embedders = [${quoted(embedders.length > 0 ? embedders : [origin])}]\n` +
       `${providers}\n${config}\n`,
   );
 
@@ -89,4 +91,9 @@ export async function startRelay({ provider, server = "", config = "", embedders
     }
     await sleep(50);
   }
+}
+
+/** The elements of a TOML array. @param {string[]} values */
+function quoted(values) {
+  return values.map((value) => `"${value}"`).join(", ");
 }
