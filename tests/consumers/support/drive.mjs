@@ -1,0 +1,107 @@
+// A person at an example's page: makes a vault, puts a key in, chats, locks.
+
+import assert from "node:assert/strict";
+import { launch } from "../../support/chromium.mjs";
+import { PASSWORD } from "../../support/page.mjs";
+import { freePort, startRelay } from "../../support/relay.mjs";
+import { CANARY } from "../../support/stack.mjs";
+import { ANSWER, startStandin } from "../../support/standin.mjs";
+
+/** Where the examples expect the relay and its vault: where `cargo xtask demo` has them. */
+const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
+
+/** @typedef {import("playwright-core").Page} Page */
+/** @typedef {import("./serve.mjs").Served} Served */
+
+/**
+ * A browser with an example's page in it, and the relay the example expects. They and the server
+ * are stopped when the test ends.
+ * @param {import("node:test").TestContext} t
+ * @param {(port: number) => Promise<Served>} serve starts the example's server
+ * @param {string} [path]
+ */
+export async function visit(t, serve, path = "/") {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const standin = await startStandin({ keys: [CANARY.openai], latency: 10 });
+  t.after(() => standin.stop());
+  const relay = await startRelay({ provider: standin.url, known: KNOWN, embedders: [origin], server: `allowed_origins = ["${origin}"]` });
+  t.after(() => relay.stop());
+  const served = await serve(port);
+  t.after(() => served.stop());
+  // The examples name fixed ports. The browser finds this test's relay there, whatever else runs on them.
+  const reached = [[KNOWN.relay, relay.origin], [KNOWN.vault, relay.vault]].map(
+    ([known, real]) => `MAP ${new URL(known ?? "").host} 127.0.0.1:${new URL(real ?? "").port}`,
+  );
+  const browser = await launch([`--host-resolver-rules=${reached.join(", ")}`]);
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  /** @type {string[]} */
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`page error: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  // Violations of policies that have no message of their own, in this document and in the frame's.
+  await page.exposeFunction("complain", (/** @type {string} */ text) => void complaints.push(text));
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sample }) => {
+      void Object(globalThis).complain(`${violatedDirective}: ${blockedURI} ${sample}`);
+    });
+  });
+  await page.goto(origin + path);
+  return { page, complaints, standin };
+}
+
+/**
+ * From an empty vault to a locked one, by what the examples have in common.
+ * @param {Awaited<ReturnType<typeof visit>>} visited
+ * @param {"frame" | "page"} [mode]
+ */
+export async function useAsAPerson({ page, complaints, standin }, mode = "frame") {
+  await stateIs(page, "empty");
+  const dialog = mode === "frame" ? page.frameLocator("dialog iframe") : page.locator("dialog keyferry-settings");
+  await page.getByRole("button", { name: "Keys" }).click();
+  await dialog.getByTestId("create-password").fill(PASSWORD);
+  await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
+  await dialog.getByTestId("create-submit").press("Enter");
+  await dialog.getByTestId("recovery-confirm").press("Space");
+  await dialog.getByTestId("recovery-saved").press("Enter");
+  await dialog.getByTestId("key-provider").selectOption("openai");
+  await dialog.getByTestId("key-value").fill(CANARY.openai);
+  await dialog.getByTestId("key-submit").press("Enter");
+  await dialog.getByTestId("key-row").waitFor();
+  await page.locator("dialog[open]").press("Escape");
+  await page.locator("dialog[open]").waitFor({ state: "detached" });
+  await stateIs(page, "unlocked");
+
+  const pieces = await ask(page);
+  assert.ok(pieces > 3, `the answer came in ${pieces} pieces`);
+  assert.equal(standin.getRequests().filter(({ response }) => response.status === 200).length, 1);
+
+  await page.getByRole("button", { name: "Lock" }).click();
+  await stateIs(page, "locked");
+  await page.getByRole("button", { name: "Send" }).click();
+  await dialog.getByTestId("unlock-password").waitFor();
+  assert.deepEqual(complaints, []);
+}
+
+/** Sends a message, waits for the whole answer; gives how often the page showed more of it. @param {Page} page */
+async function ask(page) {
+  await page.evaluate(() => {
+    const answer = document.querySelector("#answer");
+    const seen = new Set();
+    new MutationObserver(() => seen.add(answer?.textContent)).observe(answer ?? document, { childList: true, characterData: true, subtree: true });
+    Object.assign(globalThis, { seen });
+  });
+  await page.getByRole("textbox", { name: "Message" }).fill("Hello");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.locator("#answer").filter({ hasText: ANSWER }).waitFor();
+  assert.equal((await page.locator("#answer").innerText()).trim(), ANSWER);
+  return page.evaluate(() => Object(globalThis).seen.size);
+}
+
+/** @param {Page} page @param {string} name */
+function stateIs(page, name) {
+  return page.locator("#state").filter({ hasText: new RegExp(`^${name}$`) }).waitFor();
+}
