@@ -3,47 +3,22 @@
 //
 //   node tests/fault/schemathesis.mjs [--examples N] [--seed N]
 
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { environment, run } from "../support/python.mjs";
 import { IMITATED, startRelay } from "../support/relay.mjs";
 
 const VERSION = "4.32.5";
 const KEY = "sk-proj-CANARYcanaryCANARY0123456789abcdefGHIJKLMN";
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const venv = join(root, "target/python", `schemathesis-${VERSION}`);
 const { values } = parseArgs({
   args: argv.slice(2),
   options: { examples: { type: "string", default: "40" }, seed: { type: "string", default: "1" } },
 });
-
-/** @param {string} command @param {string[]} args @returns {Promise<number>} */
-function run(command, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-    child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 1));
-  });
-}
-
-async function install() {
-  const tool = join(venv, "bin/schemathesis");
-  if (existsSync(tool)) return tool;
-  stdout.write(`installing schemathesis ${VERSION}\n`);
-  const steps = [
-    await run("python3", ["-m", "venv", venv]),
-    await run(join(venv, "bin/pip"), ["install", "--quiet", `schemathesis==${VERSION}`]),
-  ];
-  if (steps.some((code) => code !== 0)) throw new Error("schemathesis cannot be installed");
-  return tool;
-}
 
 /** What is wrong with a request that reached the provider; undefined when nothing is.
  * @param {import("node:http").IncomingMessage} request @param {Record<string, string[]>} endpoints */
@@ -114,7 +89,7 @@ function spellOut(description) {
   return { ...description, paths };
 }
 
-const tool = await install();
+const tool = join(await environment([`schemathesis==${VERSION}`]), "schemathesis");
 const folder = await mkdtemp(join(tmpdir(), "keyferry-schemathesis-"));
 /** @type {Set<string>} */
 const faults = new Set();
