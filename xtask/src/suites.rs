@@ -10,7 +10,7 @@ use crate::tools::{self, CHROMEDRIVER, CHROMIUM, NGINX, PYTHON, REDIS, WASM_BIND
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
     Suite {
         name: "unit",
         run: unit,
@@ -38,6 +38,10 @@ const SUITES: [Suite; 8] = [
     Suite {
         name: "leak",
         run: leak,
+    },
+    Suite {
+        name: "jobs",
+        run: jobs,
     },
     Suite {
         name: "fault",
@@ -203,6 +207,12 @@ fn e2e(count: &mut Count) -> Result<bool> {
 
 fn leak(count: &mut Count) -> Result<bool> {
     node_tests("leak", count)
+}
+
+/// Leases and jobs, with workers in Node and Python beside the relay.
+fn jobs(count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[REDIS, PYTHON])?;
+    node_tests("jobs", count)
 }
 
 fn cargo_test(packages: &[&str], count: &mut Count) -> Result<bool> {
