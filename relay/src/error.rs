@@ -9,6 +9,15 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use keyferry_protocol::{ErrorCode, header as names};
 use serde_json::json;
 
+/// Tells OpenAI's and Anthropic's SDKs, and what is built on them, whether to retry by themselves.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whether the same request may succeed a moment later, without anybody doing anything. A limit
+/// passes too, but not before its `Retry-After`, and waiting for that is the app's choice.
+fn may_pass(code: ErrorCode) -> bool {
+    code.status() >= 500 || code == ErrorCode::RequestTimeout
+}
+
 /// Id of the provider an error is about, in a response's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct AboutProvider(pub(crate) String);
@@ -127,6 +136,9 @@ impl IntoResponse for ApiError {
             HeaderName::from_static(names::ERROR),
             HeaderValue::from_static(self.code.as_str()),
         );
+        if !may_pass(self.code) {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if matches!(
             self.code,
             ErrorCode::AuthRequired | ErrorCode::AuthExpired | ErrorCode::AuthInvalid
@@ -162,6 +174,29 @@ mod tests {
         assert_eq!(document["error"]["code"], "missing_key");
         assert_eq!(document["error"]["type"], "authentication_error");
         assert_eq!(document["error"]["message"], "no key");
+    }
+
+    #[test]
+    fn sdks_are_told_not_to_retry_refusals_but_may_retry_faults() {
+        let told = |code| {
+            let response = ApiError::new(code, "no").into_response();
+            response.headers().get(SHOULD_RETRY).cloned()
+        };
+        for refusal in [
+            ErrorCode::MissingKey,
+            ErrorCode::DailyCapReached,
+            ErrorCode::RateLimited,
+            ErrorCode::BadRequest,
+        ] {
+            assert_eq!(told(refusal).unwrap(), "false", "{refusal}");
+        }
+        for fault in [
+            ErrorCode::RequestTimeout,
+            ErrorCode::ProviderUnreachable,
+            ErrorCode::Draining,
+        ] {
+            assert_eq!(told(fault), None, "{fault}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn assert_limited(reply: &Reply, limit: &str, retry_after: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (429, "rate_limited"));
     assert_eq!(reply.json()["limit"], limit);
     assert_eq!(reply.header("retry-after"), Some(retry_after));
+    assert_eq!(reply.header("x-should-retry"), Some("false"));
 }
 
 #[tokio::test]

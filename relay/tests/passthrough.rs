@@ -35,6 +35,11 @@ async fn each_provider_gets_the_key_in_its_own_form() {
             CANARY.to_owned(),
         ),
         (
+            "/providers/google/v1/files",
+            "x-goog-api-key",
+            CANARY.to_owned(),
+        ),
+        (
             "/providers/openrouter/api/v1/models",
             "authorization",
             format!("Bearer {CANARY}"),

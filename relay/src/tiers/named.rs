@@ -55,12 +55,15 @@ impl RequestFacts<'_> {
     }
 
     fn is_store(&self) -> bool {
-        let below = self
-            .path
-            .strip_prefix("/upload/v1beta")
-            .unwrap_or(self.path);
-        let below = below
-            .strip_prefix(&*self.provider.native_prefix)
+        let below = self.path.strip_prefix("/upload").unwrap_or(self.path);
+        // Google's API has two versions; the catalogue's prefix is one of them.
+        let below = [&*self.provider.native_prefix, "/v1"]
+            .into_iter()
+            .find_map(|prefix| {
+                below
+                    .strip_prefix(prefix)
+                    .filter(|rest| rest.starts_with('/'))
+            })
             .unwrap_or(below);
         let mut segments = below.split('/').skip(1);
         segments.next().is_some_and(|first| STORES.contains(&first))
@@ -435,6 +438,8 @@ mod tests {
             ("openai", "/v1/uploads/u1/parts"),
             ("openai", "/v1/responses/r1/cancel"),
             ("google", "/upload/v1beta/files"),
+            ("google", "/upload/v1/files"),
+            ("google", "/v1/files/f1"),
             ("groq", "/openai/v1/files"),
         ] {
             assert_eq!(

@@ -1,8 +1,9 @@
 import { VaultError } from "../errors.js";
 import type { Refusal } from "../wire.js";
+import { dataResponse } from "./data-url.js";
 import type { Link } from "./link.js";
 import { signalOf, toWire } from "./request.js";
-import { refusalResponse, toResponse } from "./response.js";
+import { refusalResponse, toResponse, withUrl } from "./response.js";
 
 /** How failures that are no `fetch` failures are answered; whatever is not here is a 503. */
 const REFUSALS: { readonly [code: string]: Pick<Refusal, "status" | "kind" | "reason"> | undefined } = {
@@ -26,6 +27,7 @@ export async function vaultFetch(
   signal?.throwIfAborted();
   const request = await until(signal, toWire(input, init));
   const { url, method } = request;
+  if (url.startsWith("data:")) return withUrl(dataResponse(url, method), url);
   let refusal: Refusal;
   try {
     const answer = await link.request(request, signal);

@@ -82,7 +82,7 @@ function streamOf(source: BodySource, done: () => void, signal: AbortSignal | nu
 }
 
 /** Constructed responses have no URL; `clone()` would lose it again. */
-function withUrl(response: Response, url: string): Response {
+export function withUrl(response: Response, url: string): Response {
   return Object.defineProperties(response, {
     url: { value: url },
     clone: { value: () => withUrl(Response.prototype.clone.call(response), url) },
