@@ -6,9 +6,9 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { prepare } from "./build/glue.mjs";
+import { serverSafeLit } from "./build/server-safe.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
@@ -18,8 +18,11 @@ const { values: args } = parseArgs({
 const glueDir = resolve(args.glue ?? join(root, "target/wasm-bindgen"));
 const out = resolve(args.out ?? join(root, "target/npm/keyferry"));
 
-/** Bytes after gzip -9. What a page loads before it can do anything. */
-const BUDGETS = { "client + worker": 15 * 1024, "loaded when needed": 5 * 1024, wasm: 60 * 1024 };
+/** Declarations of the files that are no modules of ours. */
+const FILE_TYPES = {
+  "worker.d.ts": "/** A worker script: start it, do not import it. */\nexport {};\n",
+  "wasm.d.ts": "/** A file to serve. What importing it gives, if anything, is the bundler's choice. */\ndeclare const file: unknown;\nexport default file;\n",
+};
 
 /** ES2022 is what the oldest browsers with everything else the vault needs can run. */
 const TARGET = "es2022";
@@ -34,7 +37,7 @@ typeCheck();
 await checkOperations();
 await bundleEntries(await bundleWorker());
 await copyAssets();
-await reportSizes();
+await dropUnreachable();
 
 /** The operations declared to apps are those the WASM exports: TypeScript cannot see that for itself. */
 async function checkOperations() {
@@ -75,7 +78,7 @@ async function bundleEntries(workerSource) {
       // Not for apps: the relay serves it, on the vault's own origin.
       frame: join(here, "src/frame/document/main.ts"),
     },
-    plugins: [virtual("./inline-assets.js", exported.join("\n"))],
+    plugins: [virtual("./inline-assets.js", exported.join("\n")), serverSafeLit()],
     outdir: out,
     bundle: true,
     splitting: true,
@@ -85,7 +88,8 @@ async function bundleEntries(workerSource) {
     minify: true,
     loader: { ".css": "text" },
     external: ["react"],
-    legalComments: "none",
+    // Lit's licence asks for its notice.
+    legalComments: "eof",
   });
 }
 
@@ -113,7 +117,7 @@ function tsc(project, ...more) {
 
 async function copyAssets() {
   await writeFile(join(out, "keyferry.wasm"), wasm);
-  await writeFile(join(out, "types/worker.d.ts"), "/** A worker script: start it, do not import it. */\nexport {};\n");
+  for (const [name, text] of Object.entries(FILE_TYPES)) await writeFile(join(out, "types", name), text);
   for (const file of ["frame.html", "frame.css"]) {
     await copyFile(join(here, "src/frame/document", file), join(out, file));
   }
@@ -124,34 +128,21 @@ async function copyAssets() {
   }
 }
 
-async function reportSizes() {
-  const gzip = async (...names) => {
-    const files = await Promise.all(names.map((name) => readFile(join(out, name))));
-    return files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0);
+/** Declarations that no entry refers to are of the inside only. */
+async function dropUnreachable() {
+  const types = join(out, "types");
+  const kept = new Set(Object.keys(FILE_TYPES).map((name) => join(types, name)));
+  const keep = async (file) => {
+    if (kept.has(file)) return;
+    kept.add(file);
+    const text = await readFile(file, "utf8");
+    for (const [, name] of text.matchAll(/["'](\.{1,2}\/[^"']+)\.js["']/g)) await keep(join(dirname(file), `${name}.d.ts`));
   };
-  const core = await withChunks("index.js", { lazy: false });
-  const all = await withChunks("index.js", { lazy: true });
-  const sizes = {
-    "client + worker": await gzip("worker.js", ...core),
-    "loaded when needed": await gzip(...[...all].filter((file) => !core.has(file))),
-    wasm: await gzip("keyferry.wasm"),
-  };
-  for (const [what, size] of Object.entries(sizes)) {
-    console.log(`${what}: ${(size / 1024).toFixed(1)} KB gzip of ${BUDGETS[what] / 1024}`);
+  for (const name of entries) await keep(join(types, `${name}.d.ts`));
+  for (const entry of await readdir(types, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    if (entry.isFile() && !kept.has(file)) await rm(file);
   }
-  const over = Object.keys(sizes).filter((what) => sizes[what] > BUDGETS[what]);
-  if (over.length > 0) console.warn(`build.mjs: over budget: ${over.join(", ")}`);
-}
-
-/** An entry and every chunk it loads, at once or (`lazy`) ever. */
-async function withChunks(entry, { lazy }, seen = new Set()) {
-  if (seen.has(entry)) return seen;
-  seen.add(entry);
-  const text = await readFile(join(out, entry), "utf8");
-  for (const [, call, chunk] of text.matchAll(/(import\()?["']\.\/(chunk-\w+\.js)["']/g)) {
-    if (lazy || !call) await withChunks(chunk, { lazy }, seen);
-  }
-  return seen;
 }
 
 function virtual(name, contents) {

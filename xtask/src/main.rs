@@ -13,6 +13,7 @@
 mod bench;
 mod check;
 mod demo;
+mod examples;
 mod package;
 mod prices;
 mod process;
@@ -22,17 +23,24 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "\
+/// What there is to say to `--help`.
+fn usage() -> String {
+    format!(
+        "\
 usage: cargo xtask <command>
 
   demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787
-  test [--only SUITE]                    run the suites: unit, relay, redis, wasm, browser, e2e, leak, fault
+  test [--only SUITE]                    run the suites:
+                                         {}
   bench relay|vault|store [--quick]      measure; relay and store take --json and --rounds N,
                                          relay also --peers
   package                                build target/npm/keyferry and www/dist
   prices FILE [--as-of YYYY-MM]          make protocol/data/model_prices.tsv from LiteLLM's table
   check                                  formatting, lints, types, docs, licences, spelling
-";
+",
+        suites::names()
+    )
+}
 
 fn main() -> ExitCode {
     match run() {
@@ -51,7 +59,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let command = match args.next()? {
         Some(Value(command)) => command.string()?,
         Some(Long("help") | Short('h')) | None => {
-            print!("{USAGE}");
+            print!("{}", usage());
             return Ok(ExitCode::SUCCESS);
         }
         Some(other) => return Err(other.unexpected().into()),
@@ -63,6 +71,7 @@ fn run() -> anyhow::Result<ExitCode> {
         "package" => {
             no_more(args)?;
             package::site()?;
+            package::sizes()?;
             Ok(ExitCode::SUCCESS)
         }
         "prices" => prices::run(prices::Options::parse(args)?).map(|()| ExitCode::SUCCESS),
@@ -70,7 +79,7 @@ fn run() -> anyhow::Result<ExitCode> {
             no_more(args)?;
             check::run()
         }
-        other => anyhow::bail!("unknown command `{other}`\n\n{USAGE}"),
+        other => anyhow::bail!("unknown command `{other}`\n\n{}", usage()),
     }
 }
 

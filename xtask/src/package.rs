@@ -129,6 +129,13 @@ pub(crate) fn site() -> Result<()> {
     Ok(())
 }
 
+/// Prints what the npm package weighs, against its budgets.
+pub(crate) fn sizes() -> Result<()> {
+    run(Command::new("node")
+        .current_dir(root())
+        .arg("vault-wasm/js/sizes.mjs"))
+}
+
 /// Compiles the relay and gives the path of its binary.
 pub(crate) fn relay() -> Result<PathBuf> {
     step("compiling the relay");

@@ -4,13 +4,14 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 
+use crate::examples;
 use crate::package;
 use crate::process::{run_watched, step};
 use crate::tools::{self, CHROMEDRIVER, CHROMIUM, NGINX, PYTHON, REDIS, WASM_BINDGEN, WASM_PACK};
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 9] = [
+const SUITES: [Suite; 12] = [
     Suite {
         name: "unit",
         run: unit,
@@ -28,6 +29,10 @@ const SUITES: [Suite; 9] = [
         run: wasm,
     },
     Suite {
+        name: "package",
+        run: npm_package,
+    },
+    Suite {
         name: "browser",
         run: browser,
     },
@@ -42,6 +47,14 @@ const SUITES: [Suite; 9] = [
     Suite {
         name: "jobs",
         run: jobs,
+    },
+    Suite {
+        name: "sdk",
+        run: sdk,
+    },
+    Suite {
+        name: "consumers",
+        run: consumers,
     },
     Suite {
         name: "fault",
@@ -74,6 +87,11 @@ impl Options {
     }
 }
 
+/// The suites in the order they run.
+pub(crate) fn names() -> String {
+    SUITES.map(|suite| suite.name).join(", ")
+}
+
 /// Runs the chosen suites, all of them even when one fails.
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let chosen: Vec<_> = SUITES
@@ -86,8 +104,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
         })
         .collect();
     if chosen.is_empty() {
-        let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
-        bail!("no such suite; there are {}", names.join(", "));
+        bail!("no such suite; there are {}", names());
     }
 
     let mut total = Count::default();
@@ -212,7 +229,25 @@ fn leak(count: &mut Count) -> Result<bool> {
 /// Leases and jobs, with workers in Node and Python beside the relay.
 fn jobs(count: &mut Count) -> Result<bool> {
     tools::ensure_system(&[REDIS, PYTHON])?;
+    examples::install()?;
     node_tests("jobs", count)
+}
+
+/// Providers' own SDKs through vault and relay; their packages are the suite's own.
+fn sdk(count: &mut Count) -> Result<bool> {
+    node_tests("sdk", count)
+}
+
+/// The examples, each built by its bundler from the packed package and used in a browser.
+fn consumers(count: &mut Count) -> Result<bool> {
+    examples::install()?;
+    node_tests("consumers", count)
+}
+
+/// The package as npm packs it, without a browser or a relay.
+fn npm_package(count: &mut Count) -> Result<bool> {
+    package::npm()?;
+    run_node_tests("package", Command::new("node"), count)
 }
 
 fn cargo_test(packages: &[&str], count: &mut Count) -> Result<bool> {
@@ -231,21 +266,28 @@ fn node_tests(folder: &str, count: &mut Count) -> Result<bool> {
     tools::ensure_system(&[CHROMIUM])?;
     package::site()?;
     let relay = package::relay()?;
-    let tests = root().join("tests").join(folder);
-    let mut files: Vec<_> = std::fs::read_dir(&tests)?
+    let mut command = Command::new("node");
+    command
+        .env("KEYFERRY_RELAY", relay)
+        .env("CHROMIUM", program("chromium"));
+    run_node_tests(folder, command, count)
+}
+
+fn run_node_tests(folder: &str, mut node: Command, count: &mut Count) -> Result<bool> {
+    let mut files: Vec<_> = std::fs::read_dir(root().join("tests").join(folder))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
         .collect();
+    // Without files Node would look for some elsewhere.
+    if files.is_empty() {
+        bail!("tests/{folder} has no tests");
+    }
     files.sort();
-    let mut command = Command::new("node");
-    command
-        .current_dir(root())
-        .env("KEYFERRY_RELAY", relay)
-        .env("CHROMIUM", program("chromium"))
+    node.current_dir(root())
         // One browser at a time: two of them on two cores wait for each other into time-outs.
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(files);
-    run_watched(&mut command, |line| count.read(line))
+    run_watched(&mut node, |line| count.read(line))
 }
 
 /// The full path of a program on PATH, which drivers ask for.

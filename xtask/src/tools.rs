@@ -1,7 +1,7 @@
 //! What the build needs beside Cargo: pinned command-line tools, npm packages, Debian packages.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -120,23 +120,35 @@ pub(crate) fn path_with(tools: &[&Tool]) -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
-/// Node's packages as the lock file has them.
+/// Node's packages as the root's lock file has them.
 pub(crate) fn npm_ci() -> Result<()> {
+    npm_ci_in(&root()).map(|_| ())
+}
+
+/// Node's packages as the lock file in `folder` has them. True when they had to be installed.
+pub(crate) fn npm_ci_in(folder: &Path) -> Result<bool> {
     if !exists("node") || !exists("npm") {
         bail!("npm is missing: install Node.js 20 or newer, which brings npm");
     }
-    let lock = std::fs::read(root().join("package-lock.json"))?;
-    let stamp = root().join("node_modules/.keyferry-lock");
+    let lock = std::fs::read(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.keyferry-lock");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return Ok(());
+        return Ok(false);
     }
-    step("installing npm packages");
-    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    npm.args(["ci", "--no-progress", "--loglevel=error"])
-        .current_dir(root());
-    run_quiet(&mut npm).context("could not install the npm packages")?;
+    let name = folder.strip_prefix(root()).unwrap_or(folder);
+    step(format!("installing npm packages {}", name.display()).trim_end());
+    let mut command = npm();
+    command
+        .args(["ci", "--no-progress", "--loglevel=error"])
+        .current_dir(folder);
+    run_quiet(&mut command).context("could not install the npm packages")?;
     std::fs::write(stamp, lock)?;
-    Ok(())
+    Ok(true)
+}
+
+/// npm, under the name it has here.
+pub(crate) fn npm() -> Command {
+    Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
 /// The compiler's WebAssembly target, which rustup installs by itself from rust-toolchain.toml.

@@ -57,16 +57,36 @@ function start(name: string, options: OpenOptions, assets: Assets): Started {
   try {
     if (sharing && kind !== "dedicated") {
       // Outlives the last page by a little, so that a reload finds the vault open.
-      const worker = new SharedWorker(url, { name: scopeOf(name), extendedLifetime: true } as WorkerOptions);
+      const worker = new SharedWorker(trusted(url), { name: scopeOf(name), extendedLifetime: true } as WorkerOptions);
       return { port: worker.port, source: worker };
     }
-    const worker = new Worker(url, { name: scopeOf(name) });
+    const worker = new Worker(trusted(url), { name: scopeOf(name) });
     const { port1, port2 } = new MessageChannel();
     worker.postMessage(null, [port2]);
     return { port: port1, source: worker };
   } catch (cause) {
     throw new VaultError("worker_failed", `The worker could not be started: ${String(cause)}`);
   }
+}
+
+interface ScriptUrlPolicy {
+  createScriptURL(url: string): string;
+}
+
+let policy: ScriptUrlPolicy | undefined;
+
+/**
+ * Pages with `require-trusted-types-for 'script'` start workers only from URLs
+ * that a policy has passed: this one is `keyferry`. It passes what {@link start} has checked.
+ */
+function trusted(url: URL): string | URL {
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: ScriptUrlPolicy): ScriptUrlPolicy } };
+  try {
+    policy ??= trustedTypes?.createPolicy("keyferry", { createScriptURL: (checked) => checked });
+  } catch {
+    // The page does not list it. Whether a bare URL does is then the browser's to say.
+  }
+  return policy?.createScriptURL(url.href) ?? url;
 }
 
 /** Resolves with null when the worker is outdated and on its way out. */
