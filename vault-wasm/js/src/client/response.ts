@@ -4,6 +4,9 @@ import type { BodySource } from "./link.js";
 /** Statuses whose responses have no body; the constructor refuses one. */
 const NULL_BODY = new Set([204, 205, 304]);
 
+/** What a status line can hold (RFC 9112 section 4); the constructor refuses the rest. */
+const REASON_PHRASE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** A real Response for an answer that is still arriving. */
 export function toResponse(
   head: Head,
@@ -12,7 +15,9 @@ export function toResponse(
   method: string,
   signal: AbortSignal | null,
 ): Response {
-  const { status, statusText, headers } = head;
+  const { status, headers } = head;
+  // HTTP/2 has no reason phrase, and is all that Vercel's SDK shows of errors not in its provider's shape.
+  const statusText = head.statusText || (headers.find(([name]) => name === "x-byok-error")?.[1] ?? "");
   const empty = body === null || NULL_BODY.has(status) || method === "HEAD";
   if (empty) {
     void body?.cancel();
@@ -39,7 +44,8 @@ export function refusalResponse({ status, code, message, kind, provider }: Refus
     "x-should-retry": "false",
     "x-byok-error": code,
   };
-  return withUrl(new Response(JSON.stringify(problem), { status, headers }), url);
+  const statusText = REASON_PHRASE.test(message) ? message : code;
+  return withUrl(new Response(JSON.stringify(problem), { status, statusText, headers }), url);
 }
 
 function streamOf(source: BodySource, done: () => void, signal: AbortSignal | null): ReadableStream<Uint8Array> {
