@@ -234,7 +234,7 @@ test("refusals are answers that SDKs do not retry, and keyneeded says why", asyn
 test("foreign URLs and lost connections are TypeErrors", async (t) => {
   const page = await newPage(t);
   await openWithKey(page);
-  for (const url of ["https://api.openai.com.evil.example/v1/models", "https://evil.example/", "data:,", "http://api.openai.com/v1/models"]) {
+  for (const url of ["https://api.openai.com.evil.example/v1/models", "https://evil.example/", "http://api.openai.com/v1/models"]) {
     assert.equal((await failure(page, `await vault.fetch("${url}")`))?.name, "TypeError", url);
   }
   assert.equal(site.relayed.length, 0);
