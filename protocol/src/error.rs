@@ -130,6 +130,8 @@ codes! {
     ProviderUnreachable "provider_unreachable" 502 "The provider could not be reached";
     /// The provider did not answer in time.
     ProviderTimeout "provider_timeout" 504 "The provider did not answer in time";
+    /// The provider accepts neither code nor verifier of a sign-in.
+    SignInRefused "sign_in_refused" 400 "The provider refused the sign-in";
     /// The provider's answer is not relayed: a redirect, or not HTTP.
     ProviderBadResponse "provider_bad_response" 502 "The provider's answer cannot be relayed";
     /// The provider ended a stream before its end.

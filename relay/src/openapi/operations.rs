@@ -17,6 +17,8 @@ pub(super) fn paths(catalogue: &Catalogue) -> Value {
         paths.insert(path, item);
     }
     paths.insert("/v1/keys/test".to_owned(), key_test());
+    paths.insert("/v1/connect/openrouter".to_owned(), connect());
+    paths.insert("/connect/openrouter".to_owned(), connect_callback());
     paths.insert("/v1/leases".to_owned(), leases());
     paths.insert("/v1/leases/{id}".to_owned(), lease());
     paths.insert("/v1/usage".to_owned(), usage());
@@ -205,6 +207,44 @@ fn key_test() -> Value {
                 "description": "The verdict. Nothing the provider said is repeated.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/KeyTest" } } },
             },
+            "default": refused(),
+        },
+    }})
+}
+
+fn connect() -> Value {
+    json!({ "post": {
+        "tags": ["caller"],
+        "operationId": "connect_openrouter",
+        "summary": "Trades the code of an OpenRouter sign-in (OAuth with PKCE) for a key",
+        "description": "The key is encrypted to publicKey: ECDH on P-256, HKDF-SHA256 with info = 'keyferry connect openrouter v1' followed by both public keys, the asker's first, AES-256-GCM with a nonce of zeros.",
+        "security": [],
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/ConnectRequest" } } },
+        },
+        "responses": {
+            "200": {
+                "description": "The key, for the asker's eyes only.",
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/ConnectedKey" } } },
+            },
+            "default": refused(),
+        },
+    }})
+}
+
+fn connect_callback() -> Value {
+    json!({ "get": {
+        "tags": ["service"],
+        "operationId": "connect_callback",
+        "summary": "The page an OpenRouter sign-in comes back to",
+        "security": [],
+        "parameters": [
+            { "name": "code", "in": "query", "schema": { "type": "string" } },
+            { "name": "state", "in": "query", "schema": { "type": "string" } },
+        ],
+        "responses": {
+            "200": { "description": "Hands both to the window that opened it.", "content": { "text/html": {} } },
             "default": refused(),
         },
     }})

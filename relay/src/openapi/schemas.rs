@@ -143,6 +143,25 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
                 },
             },
         },
+        "ConnectRequest": {
+            "type": "object",
+            "required": ["code", "codeVerifier", "publicKey"],
+            "properties": {
+                "code": { "type": "string", "minLength": 1, "maxLength": 1024 },
+                "codeVerifier": { "type": "string", "pattern": "^[A-Za-z0-9._~-]{43,128}$" },
+                "publicKey": { "type": "string", "pattern": "^[A-Za-z0-9_-]{87}$", "description": "base64url of an uncompressed point of P-256." },
+            },
+            "additionalProperties": false,
+        },
+        "ConnectedKey": {
+            "type": "object",
+            "required": ["publicKey", "ciphertext"],
+            "properties": {
+                "publicKey": { "type": "string", "description": "base64url of the relay's one-time point of P-256." },
+                "ciphertext": { "type": "string", "description": "base64url of ciphertext and tag." },
+            },
+            "additionalProperties": false,
+        },
         "KeyTestRequest": {
             "type": "object",
             "required": ["provider"],
@@ -257,6 +276,10 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
                         "identity": { "type": "string" },
                         "required": { "type": "boolean" },
                     },
+                },
+                "connect": {
+                    "type": "object",
+                    "properties": { "openrouter": { "type": "string", "description": "Where a sign-in begins." } },
                 },
                 "vaultOrigin": { "type": "string" },
             },

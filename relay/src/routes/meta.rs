@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use keyferry_protocol::base64url;
 use serde_json::{Value, json};
 
+use super::connect;
 use crate::edge::Ctx;
 use crate::openapi;
 use crate::state::Relay;
@@ -72,6 +73,12 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
                 "required": live.config.secrets.require_sealed,
             }),
         );
+    }
+    if let (Some(fields), Some(url)) = (
+        body.as_object_mut(),
+        connect::authorize_url(&live.providers),
+    ) {
+        fields.insert("connect".to_owned(), json!({ "openrouter": url }));
     }
     if let (Some(fields), Some(origin)) = (body.as_object_mut(), live.hosts.vault()) {
         fields.insert("vaultOrigin".to_owned(), json!(origin.as_str()));

@@ -2,6 +2,7 @@
 
 mod admin;
 mod body_key;
+mod connect;
 mod key_test;
 mod leases;
 mod meta;
@@ -27,7 +28,7 @@ use crate::usage;
 const PASSTHROUGH: &str = "/providers/{id}/{*path}";
 
 /// Every other route's template. A test holds it against the router and against /openapi.json.
-const TEMPLATES: [&str; 15] = [
+const TEMPLATES: [&str; 17] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
@@ -35,6 +36,8 @@ const TEMPLATES: [&str; 15] = [
     "/v1/audio/transcriptions",
     "/v1/models",
     "/v1/keys/test",
+    "/v1/connect/openrouter",
+    "/connect/openrouter",
     "/v1/leases",
     "/v1/leases/{id}",
     "/v1/usage",
@@ -55,6 +58,14 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
         ("/v1/audio/transcriptions", unified()),
         ("/v1/models", get(models::handle).fallback(get_only)),
         ("/v1/keys/test", post(key_test::handle).fallback(post_only)),
+        (
+            "/v1/connect/openrouter",
+            post(connect::handle).fallback(post_only),
+        ),
+        (
+            "/connect/openrouter",
+            get(connect::callback).fallback(get_only),
+        ),
         ("/v1/leases", post(leases::create).fallback(post_only)),
         (
             "/v1/leases/{id}",

@@ -129,9 +129,10 @@ fn policy(context: &Context, frame: bool, headers: &mut http::HeaderMap) {
         headers.insert(name, HeaderValue::from_static(value));
     };
     if !frame {
+        // Popups stay reachable: a sign-in's window hands its code to the frame inside the page.
         put(
             HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
+            "same-origin-allow-popups",
         );
     } else {
         // A process of its own, apart from an app on a sibling host or another port of this one.
