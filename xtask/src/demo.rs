@@ -20,6 +20,8 @@ pub(crate) struct Options {
     port: u16,
     open: bool,
     live: bool,
+    /// Origins of apps under development, which may use this relay and embed its vault.
+    apps: Vec<String>,
 }
 
 impl Options {
@@ -30,12 +32,14 @@ impl Options {
             port: 8787,
             open: true,
             live: false,
+            apps: Vec::new(),
         };
         while let Some(arg) = args.next()? {
             match arg {
                 Long("port") => options.port = args.value()?.parse()?,
                 Long("no-open") => options.open = false,
                 Long("live") => options.live = true,
+                Long("app") => options.apps.push(args.value()?.string()?),
                 other => return Err(other.unexpected().into()),
             }
         }
@@ -85,7 +89,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     let folder = target().join("demo");
     std::fs::create_dir_all(&folder)?;
     let config = folder.join("relay.toml");
-    let mut text = configuration(options.port, provider.as_deref());
+    let mut text = configuration(options.port, &options.apps, provider.as_deref());
     text.push_str(&secrets(&relay)?);
     std::fs::write(&config, text)?;
     let mut command = Command::new(relay);
@@ -124,15 +128,21 @@ pub(crate) fn run(options: Options) -> Result<()> {
 }
 
 /// The relay's configuration: every provider on the stand-in unless `live`.
-fn configuration(port: u16, standin: Option<&str>) -> String {
+fn configuration(port: u16, apps: &[String], standin: Option<&str>) -> String {
+    let own = [
+        format!("http://localhost:{port}"),
+        format!("http://127.0.0.1:{port}"),
+    ];
+    let embedders: Vec<_> = own.iter().chain(apps).collect();
     let mut text = format!(
         "[server]\n\
          listen = \"127.0.0.1:{port}\"\n\
-         public_origins = [\"http://localhost:{port}\", \"http://127.0.0.1:{port}\"]\n\
+         public_origins = {own:?}\n\
+         allowed_origins = {apps:?}\n\
          static_dir = \"www/dist\"\n\
          [vault]\n\
          listen = \"127.0.0.1:{}\"\n\
-         embedders = [\"http://localhost:{port}\", \"http://127.0.0.1:{port}\"]\n",
+         embedders = {embedders:?}\n",
         port + 1
     );
     if let Some(url) = standin {
@@ -219,5 +229,29 @@ fn open(page: &str) {
         .spawn();
     if opened.with_context(|| opener.to_owned()).is_err() {
         eprintln!("  no browser could be opened: visit the address above");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::configuration;
+
+    #[test]
+    fn an_app_may_call_and_embed_the_vault() {
+        let app = "http://localhost:5173".to_owned();
+        let text = configuration(8787, &[app], None);
+        assert!(text.contains("allowed_origins = [\"http://localhost:5173\"]\n"));
+        assert!(text.ends_with(
+            "embedders = [\"http://localhost:8787\", \"http://127.0.0.1:8787\", \"http://localhost:5173\"]\n"
+        ));
+    }
+
+    #[test]
+    fn without_apps_the_vault_is_the_demo_pages_own() {
+        let text = configuration(8787, &[], None);
+        assert!(text.contains("allowed_origins = []\n"));
+        assert!(
+            text.ends_with("embedders = [\"http://localhost:8787\", \"http://127.0.0.1:8787\"]\n")
+        );
     }
 }

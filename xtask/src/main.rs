@@ -29,7 +29,8 @@ fn usage() -> String {
         "\
 usage: cargo xtask <command>
 
-  demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787
+  demo [--port N] [--no-open] [--live]   run everything here, at http://localhost:8787;
+                                         --app ORIGIN lets a page of yours use it
   test [--only SUITE]                    run the suites:
                                          {}
   bench relay|vault|store [--quick]      measure; relay and store take --json and --rounds N,
