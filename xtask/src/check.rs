@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::package;
+use crate::examples;
 use crate::process::{self, step};
 use crate::tools::{self, CARGO_DENY, TYPOS};
 use crate::workspace::root;
@@ -52,7 +52,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         "doc --quiet --workspace --no-deps --document-private-items",
     );
     // The package's own build checks its TypeScript; the rest is checked against what it ships.
-    package::npm()?;
+    examples::install()?;
     let tsc = "node_modules/typescript/bin/tsc --noEmit --project";
     check("types of the page", "node", &format!("{tsc} www"));
     check(
@@ -61,6 +61,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         &format!("{tsc} www/tests"),
     );
     check("types of the tests", "node", &format!("{tsc} tests"));
+    check("types of the examples", "node", &format!("{tsc} examples"));
 
     if failed.is_empty() {
         println!("all checks passed");
