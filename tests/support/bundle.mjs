@@ -20,24 +20,44 @@ export async function installed(folder = PACKAGES) {
   await writeFile(stamp, lock);
 }
 
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire("file:///");';
+
 /**
- * The script a page loads for `source`.
+ * The script a page loads for `source`, or Node.
  * @param {string} source an ES module; its relative imports are resolved in `folder`
- * @param {{ folder?: string, loader?: "js" | "ts" | "tsx" }} [options]
+ * @param {object} [options]
+ * @param {string} [options.folder]
+ * @param {"js" | "ts" | "tsx"} [options.loader]
+ * @param {Record<string, string>} [options.modules] sources of modules that are no files, by the name they are imported by
+ * @param {"browser" | "node"} [options.platform]
  */
-export async function bundle(source, { folder = PACKAGES, loader = "js" } = {}) {
+export async function bundle(source, { folder = PACKAGES, loader = "js", modules = {}, platform = "browser" } = {}) {
   await installed();
   const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: folder, loader },
     bundle: true,
     format: "esm",
-    platform: "browser",
+    platform,
     target: "es2022",
+    // What packages for Node call by `require` is there.
+    ...(platform === "node" && { banner: { js: REQUIRE } }),
     jsx: "automatic",
     nodePaths: [join(PACKAGES, "node_modules")],
     define: { "process.env.NODE_ENV": '"production"' },
     logLevel: "error",
+    plugins: [given(modules, folder)],
     write: false,
   });
   return outputFiles[0]?.text ?? "";
+}
+
+/** @param {Record<string, string>} modules @param {string} folder @returns {import("esbuild").Plugin} */
+function given(modules, folder) {
+  return {
+    name: "given",
+    setup(setup) {
+      setup.onResolve({ filter: /./ }, ({ path }) => (path in modules ? { path, namespace: "given" } : undefined));
+      setup.onLoad({ filter: /./, namespace: "given" }, ({ path }) => ({ contents: modules[path] ?? "", resolveDir: folder }));
+    },
+  };
 }

@@ -15,7 +15,7 @@ const model = (vault, provider) => {
     case "openai.chat":
       return createOpenAI(options).chat("gpt-4o-mini");
     case "anthropic":
-      return createAnthropic(options)("claude-sonnet-4-5");
+      return createAnthropic(options)("claude-haiku-4-5");
     case "google":
       return createGoogle(options)("gemini-2.5-flash");
     case "openrouter":

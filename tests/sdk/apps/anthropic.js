@@ -2,7 +2,7 @@
 
 import Anthropic, { APIUserAbortError } from "@anthropic-ai/sdk";
 
-const MODEL = "claude-sonnet-4-5";
+const MODEL = "claude-haiku-4-5";
 const client = (vault, options) =>
   new Anthropic({ apiKey: "vault", fetch: vault.fetch, dangerouslyAllowBrowser: true, ...options });
 const said = (content) => [{ role: "user", content }];

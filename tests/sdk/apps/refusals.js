@@ -11,7 +11,7 @@ import { generateText } from "ai";
 import OpenAI from "openai";
 
 const GPT = "gpt-4o-mini";
-const CLAUDE = "claude-sonnet-4-5";
+const CLAUDE = "claude-haiku-4-5";
 const GEMINI = "gemini-2.5-flash";
 
 /** As an app makes each SDK's client, without a word about retries unless `retries` says so. */
