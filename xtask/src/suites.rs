@@ -7,11 +7,14 @@ use anyhow::{Result, bail};
 use crate::examples;
 use crate::package;
 use crate::process::{run_watched, step};
-use crate::tools::{self, CHROMEDRIVER, CHROMIUM, NGINX, PYTHON, REDIS, WASM_BINDGEN, WASM_PACK};
+use crate::tools::{
+    self, CHROMEDRIVER, CHROMIUM, FIREFOX, GECKODRIVER, NGINX, PYTHON, REDIS, WASM_BINDGEN,
+    WASM_PACK,
+};
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 12] = [
+const SUITES: [Suite; 13] = [
     Suite {
         name: "unit",
         run: unit,
@@ -39,6 +42,10 @@ const SUITES: [Suite; 12] = [
     Suite {
         name: "e2e",
         run: e2e,
+    },
+    Suite {
+        name: "firefox",
+        run: firefox,
     },
     Suite {
         name: "leak",
@@ -220,6 +227,18 @@ fn browser(count: &mut Count) -> Result<bool> {
 
 fn e2e(count: &mut Count) -> Result<bool> {
     node_tests("e2e", count)
+}
+
+/// The vault in the other browser, driven over WebDriver.
+fn firefox(count: &mut Count) -> Result<bool> {
+    tools::ensure_system(&[FIREFOX])?;
+    let path = tools::path_with(&[&GECKODRIVER])?;
+    package::site()?;
+    let mut node = Command::new("node");
+    node.env("KEYFERRY_RELAY", package::relay()?)
+        .env("FIREFOX", program("firefox-esr"))
+        .env("PATH", path);
+    run_node_tests("firefox", node, count)
 }
 
 fn leak(count: &mut Count) -> Result<bool> {

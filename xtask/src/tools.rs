@@ -57,6 +57,14 @@ pub(crate) const TYPOS: Tool = Tool {
     minutes: "2 minutes",
 };
 
+pub(crate) const GECKODRIVER: Tool = Tool {
+    package: "geckodriver",
+    binary: "geckodriver",
+    version: "0.37.1",
+    install: &["--locked"],
+    minutes: "2 minutes",
+};
+
 /// The folder that holds `tool`, installed if need be; `None` when the one on PATH is right.
 pub(crate) fn ensure(tool: &Tool) -> Result<Option<PathBuf>> {
     if reports_version(tool.binary.as_ref(), tool.version) {
@@ -186,6 +194,10 @@ pub(crate) const CHROMEDRIVER: System = System {
     package: "chromium-driver",
 };
 
+pub(crate) const FIREFOX: System = System {
+    program: "firefox-esr",
+    package: "firefox-esr",
+};
 pub(crate) const NGINX: System = System {
     program: "nginx",
     package: "nginx-light",
