@@ -1,3 +1,5 @@
+export type * from "./jobs/types.js";
+
 /** Whether there is a vault, and whether its keys can be used now. */
 export type VaultState = "empty" | "locked" | "unlocked";
 

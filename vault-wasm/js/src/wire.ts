@@ -5,7 +5,7 @@
  */
 import type { Failure } from "./errors.js";
 import type { OpName } from "./ops.js";
-import type { Snapshot } from "./types.js";
+import type { Snapshot, UploadProgress } from "./types.js";
 
 /** Raised whenever a message changes its meaning or shape. */
 export const PROTOCOL_VERSION = 1;
@@ -69,7 +69,8 @@ export type ToWorker =
   | Hello
   | { t: "call"; id: number; op: OpName; args: object }
   | { t: "share"; port: MessagePort }
-  | { t: "fetch"; id: number; request: WireRequest }
+  /** With `progress`, a job's recording, of which the page hears how it goes up. */
+  | { t: "fetch"; id: number; request: WireRequest; progress: boolean }
   | { t: "abort"; id: number }
   /** The page has the whole answer. */
   | { t: "done"; id: number }
@@ -91,6 +92,7 @@ export type ToPage =
   | { t: "retired"; failure: Failure }
   | { t: "result"; id: number; value: unknown }
   | { t: "failed"; id: number; failure: Failure }
+  | { t: "progress"; id: number; progress: UploadProgress }
   /** With a body, chunks follow. */
   | { t: "head"; id: number; head: Head; body: boolean }
   | { t: "refusal"; id: number; refusal: Refusal }

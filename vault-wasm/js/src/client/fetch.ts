@@ -4,6 +4,7 @@ import { dataResponse } from "./data-url.js";
 import type { Link } from "./link.js";
 import { signalOf, toWire } from "./request.js";
 import { refusalResponse, toResponse, withUrl } from "./response.js";
+import { until } from "./until.js";
 
 /** How failures that are no `fetch` failures are answered; whatever is not here is a 503. */
 const REFUSALS: { readonly [code: string]: Pick<Refusal, "status" | "kind" | "reason"> | undefined } = {
@@ -43,14 +44,4 @@ export async function vaultFetch(
   }
   refused(refusal);
   return refusalResponse(refusal, url);
-}
-
-/** `work`, or the signal's reason as soon as it fires. */
-function until<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -1,7 +1,7 @@
 import type { VaultError } from "../errors.js";
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Head, Refusal, VaultEventType, WireRequest } from "../wire.js";
-import type { Snapshot } from "../types.js";
+import type { Snapshot, UploadProgress } from "../types.js";
 
 /** Where the chunks of an answer come from. */
 export interface BodySource {
@@ -12,6 +12,9 @@ export interface BodySource {
 
 /** An answer whose body has not been read. `done` tells the other side that it has been, or never will be. */
 export type Answer = { head: Head; body: BodySource | null; done: () => void } | { refusal: Refusal };
+
+/** Hears how much of a request's body is on its way. */
+export type OnProgress = (progress: UploadProgress) => void;
 
 /** What a link tells the vault object it belongs to. */
 export interface LinkEvents {
@@ -31,8 +34,8 @@ export interface Link {
   listen(events: LinkEvents): void;
   /** Rejects with a VaultError. */
   call<K extends OpName>(op: K, args: OpArgs<K>): Promise<OpResult<K>>;
-  /** Rejects with the signal's reason, or with a VaultError. */
-  request(request: WireRequest, signal: AbortSignal | null): Promise<Answer>;
+  /** Rejects with the signal's reason, or with a VaultError. `progress` is for the recordings of jobs, which take no key. */
+  request(request: WireRequest, signal: AbortSignal | null, progress?: OnProgress): Promise<Answer>;
   /** A new port to the same vault that can use it but not manage it. */
   share(): MessagePort;
   hidden(hidden: boolean): void;

@@ -3,11 +3,13 @@ import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Snapshot } from "../types.js";
 import type { ToPage, ToWorker, WireRequest } from "../wire.js";
 import { ChunkSource } from "./chunks.js";
-import type { Answer, Link, LinkEvents } from "./link.js";
+import type { Answer, Link, LinkEvents, OnProgress } from "./link.js";
+import { until } from "./until.js";
 
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: unknown): void;
+  progress?: OnProgress | undefined;
 }
 
 /** The page's end of the conversation with the worker. */
@@ -48,27 +50,15 @@ export class PortLink implements Link {
     return this.#ask((id) => this.#post({ t: "call", id, op, args }, bytesIn(args))) as Promise<OpResult<K>>;
   }
 
-  async request(request: WireRequest, signal: AbortSignal | null): Promise<Answer> {
+  async request(request: WireRequest, signal: AbortSignal | null, progress?: OnProgress): Promise<Answer> {
     signal?.throwIfAborted();
     const id = ++this.#lastId;
-    let stop = () => {};
-    const aborted = new Promise<never>((_, reject) => {
-      if (!signal) return;
-      const abort = () => {
-        this.#waiting.delete(id);
-        this.#post({ t: "abort", id });
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      stop = () => signal.removeEventListener("abort", abort);
-    });
     const transfer = request.body instanceof Uint8Array ? [request.body.buffer] : [];
-    const answer = this.#ask((id) => this.#post({ t: "fetch", id, request }, transfer), id);
-    try {
-      return (await Promise.race([answer, aborted])) as Answer;
-    } finally {
-      stop();
-    }
+    const send = () => this.#post({ t: "fetch", id, request, progress: progress !== undefined }, transfer);
+    return until(signal, this.#ask(send, id, progress) as Promise<Answer>, () => {
+      this.#waiting.delete(id);
+      this.#post({ t: "abort", id });
+    });
   }
 
   share(): MessagePort {
@@ -87,10 +77,10 @@ export class PortLink implements Link {
     this.#end({ code: "closed", message: "This vault object was closed." });
   }
 
-  #ask(send: (id: number) => void, id = ++this.#lastId): Promise<unknown> {
+  #ask(send: (id: number) => void, id = ++this.#lastId, progress?: OnProgress): Promise<unknown> {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { resolve, reject, progress });
       try {
         send(id);
       } catch (thrown) {
@@ -123,6 +113,8 @@ export class PortLink implements Link {
         return this.#settle(message.id, ({ resolve }) => resolve({ refusal: message.refusal } satisfies Answer));
       case "head":
         return this.#head(message);
+      case "progress":
+        return this.#waiting.get(message.id)?.progress?.(message.progress);
       case "chunk":
         return this.#chunks.get(message.id)?.push(message.bytes);
       case "end":

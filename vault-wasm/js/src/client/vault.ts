@@ -2,6 +2,7 @@ import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type {
   AuditEvent,
   BackupImport,
+  Jobs,
   Lease,
   LeaseRequest,
   Provider,
@@ -19,6 +20,7 @@ import { PageUi } from "../frame/page-ui.js";
 import type { VaultUi } from "../frame/ui.js";
 import { vaultFetch } from "./fetch.js";
 import { interceptFetch } from "./intercept.js";
+import { jobsOf } from "./jobs.js";
 import type { Call, Link } from "./link.js";
 import { Keys } from "./owner/keys.js";
 import { Passkeys } from "./owner/passkeys.js";
@@ -44,6 +46,9 @@ export class Vault extends EventTarget {
     readonly renew: (password: SecretInput, options?: RekeyOptions) => Promise<{ recoveryCode: string }>;
   };
 
+  /** Work that goes on at the relay when this page is gone. */
+  readonly jobs: Jobs;
+
   /** The vault's own dialogs: create, unlock, keys, settings. */
   readonly ui: VaultUi;
 
@@ -56,6 +61,7 @@ export class Vault extends EventTarget {
     this.relay = relay;
     this.ui = ui ?? new PageUi(this);
     this.#link = link;
+    this.jobs = jobsOf(link, relay);
     this.#closed = closed;
     this.#snapshot = link.snapshot;
     const call: Call = (op, args) => link.call(op, args);

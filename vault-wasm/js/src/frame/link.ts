@@ -1,7 +1,7 @@
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Snapshot } from "../types.js";
 import type { WireRequest } from "../wire.js";
-import type { Answer, Link, LinkEvents } from "../client/link.js";
+import type { Answer, Link, LinkEvents, OnProgress } from "../client/link.js";
 
 /**
  * A link into the frame. There the relay goes by the vault's origin, so that
@@ -40,9 +40,9 @@ export class FrameLink implements Link {
     return this.#inner.call(op, args);
   }
 
-  async request(request: WireRequest, signal: AbortSignal | null): Promise<Answer> {
+  async request(request: WireRequest, signal: AbortSignal | null, progress?: OnProgress): Promise<Answer> {
     const url = moved(request.url, this.#relay, this.#vault);
-    const answer = await this.#inner.request({ ...request, url }, signal);
+    const answer = await this.#inner.request({ ...request, url }, signal, progress);
     if ("refusal" in answer) return answer;
     const head = { ...answer.head, url: moved(answer.head.url, this.#vault, this.#relay) };
     return { ...answer, head };

@@ -1,8 +1,9 @@
-import type { Answer, BodySource, Link, LinkEvents } from "../client/link.js";
+import type { Answer, BodySource, Link, LinkEvents, OnProgress } from "../client/link.js";
 import { VaultError } from "../errors.js";
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Snapshot } from "../types.js";
 import type { Refusal, WireRequest } from "../wire.js";
+import { MemoryJobs } from "./memory-jobs.js";
 import { MemoryVault, fail, type StoredKey } from "./memory-vault.js";
 import { PROVIDERS, providerOf } from "./providers.js";
 
@@ -18,6 +19,7 @@ export class MemoryLink implements Link {
   readonly #relay: URL;
   readonly #respond: Respond;
   readonly #vault: MemoryVault;
+  readonly #jobs = new MemoryJobs((path, body, provider) => this.#send(path, body, provider));
   #events: LinkEvents | undefined;
   #closed: VaultError | undefined;
 
@@ -55,21 +57,35 @@ export class MemoryLink implements Link {
     return this.#vault.ops[op](args);
   }
 
-  async request(wire: WireRequest, signal: AbortSignal | null): Promise<Answer> {
+  async request(wire: WireRequest, signal: AbortSignal | null, progress?: OnProgress): Promise<Answer> {
     if (this.#closed) throw this.#closed;
+    if (wire.body instanceof Blob) progress?.({ loaded: wire.body.size, total: wire.body.size });
+    const own = await this.#ownAnswer(wire);
+    if (own) return answerOf(own, wire.url);
     const target = await this.#target(wire);
     if ("refusal" in target) return target;
     const { url, key } = target;
-    key.lastUsedAt = Date.now();
     const headers = new Headers(wire.headers);
     for (const name of CREDENTIALS) headers.delete(name);
-    headers.set("x-byok-key", key.secret);
-    headers.set("x-byok-provider", key.provider);
-    const request = new Request(url, { method: wire.method, headers, body: wire.body });
-    const response = await untilAborted(Promise.resolve(this.#respond(request)), signal);
-    const { status, statusText } = response;
-    const head = { status, statusText, url, headers: [...response.headers] as [string, string][] };
-    return { head, body: response.body && sourceOf(response.body), done: () => undefined };
+    const request = withKey(new Request(url, { method: wire.method, headers, body: wire.body }), key);
+    return answerOf(await untilAborted(Promise.resolve(this.#respond(request)), signal), url);
+  }
+
+  /** What the relay answers by itself, without a key. */
+  async #ownAnswer({ url, method, headers, body }: WireRequest): Promise<Response | undefined> {
+    const { origin, pathname } = new URL(url);
+    if (origin !== this.#relay.origin) return undefined;
+    if (pathname.startsWith("/v1/leases/")) return new Response(null, { status: 204 });
+    if (!/^\/v1\/jobs(\/|$)/.test(pathname)) return undefined;
+    return this.#jobs.answer(method, pathname, new Headers(headers), body);
+  }
+
+  /** A job's request to the provider. It goes on while the vault is locked: its lease is at the relay. */
+  async #send(path: string, body: string | FormData, provider: string): Promise<Response> {
+    const key = this.#vault.keys.find((stored) => stored.provider === provider);
+    if (!key) return Response.json({}, { status: 401 });
+    const headers: HeadersInit = typeof body === "string" ? { "content-type": "application/json" } : {};
+    return this.#respond(withKey(new Request(new URL(path, this.#relay), { method: "POST", headers, body }), key));
   }
 
   /** Where a request goes and with which key, or why it does not. */
@@ -105,6 +121,20 @@ export class MemoryLink implements Link {
     this.#closed = new VaultError("closed", "This vault object was closed.");
     this.#events?.gone(this.#closed);
   }
+}
+
+/** The request as the relay gets it. */
+function withKey(request: Request, key: StoredKey): Request {
+  key.lastUsedAt = Date.now();
+  request.headers.set("x-byok-key", key.secret);
+  request.headers.set("x-byok-provider", key.provider);
+  return request;
+}
+
+function answerOf(response: Response, url: string): Answer {
+  const { status, statusText, headers, body } = response;
+  const head = { status, statusText, url, headers: [...headers] as [string, string][] };
+  return { head, body: body && sourceOf(body), done: () => undefined };
 }
 
 function sourceOf(stream: ReadableStream<Uint8Array>): BodySource {

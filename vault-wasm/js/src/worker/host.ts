@@ -46,6 +46,11 @@ export class Host {
     this.#shared = shared;
   }
 
+  /** Base URL of the vault's relay. */
+  get relay(): string {
+    return this.#config?.relay ?? "";
+  }
+
   // ---- pages coming and going
 
   /**

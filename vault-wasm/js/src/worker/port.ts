@@ -6,6 +6,7 @@ import { toFailure } from "./failure.js";
 import type { Online } from "./glue.js";
 import type { Host } from "./host.js";
 import { pumpChunks, type Pump } from "./pump.js";
+import { upload } from "./upload.js";
 
 interface Running {
   readonly abort: AbortController;
@@ -158,7 +159,7 @@ export class Port {
     }
   }
 
-  async #fetch({ id, request }: { id?: unknown; request?: unknown }): Promise<void> {
+  async #fetch({ id, request, progress }: { id?: unknown; request?: unknown; progress?: unknown }): Promise<void> {
     if (typeof id !== "number" || this.#running.has(id)) return;
     const running: Running = { abort: new AbortController() };
     this.#running.set(id, running);
@@ -167,7 +168,10 @@ export class Port {
       if (!isRequest(request)) throw NOT_UNDERSTOOD;
       const { url, method, headers, body } = request;
       const { signal } = running.abort;
-      const answer = await this.#host.run((vault) => vault.fetch({ url, method, headers, body, signal, ...this.#online(id) }));
+      const online = this.#online(id);
+      const answer = await (progress
+        ? upload(this.#host.relay, request, await online.appToken?.(), signal, (progress) => this.post({ t: "progress", id, progress }))
+        : this.#host.run((vault) => vault.fetch({ url, method, headers, body, signal, ...online })));
       if (this.#running.get(id) !== running) {
         if ("response" in answer) await answer.response.body?.cancel();
         return;
