@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { bundle } from "./build/bundle.mjs";
 import { prepare } from "./build/glue.mjs";
 import { serverSafeLit } from "./build/server-safe.mjs";
 
@@ -68,29 +69,23 @@ async function bundleWorker() {
   return text;
 }
 
-/** The entries share chunks, so that `VaultError` is one class whichever of them it came through. */
+/** The entries, and the frame's script, which is not for apps: the relay serves it, on the vault's own origin. */
 async function bundleEntries(workerSource) {
   const inlined = { workerSource, wasmBase64: wasm.toString("base64") };
   const exported = Object.entries(inlined).map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};`);
-  await build({
-    entryPoints: {
-      ...Object.fromEntries(entries.map((name) => [name, join(here, `src/${name}.ts`)])),
-      // Not for apps: the relay serves it, on the vault's own origin.
-      frame: join(here, "src/frame/document/main.ts"),
+  const source = (name) => join(here, `src/${name}.ts`);
+  const others = entries.filter((name) => name !== "index").map((name) => [name, source(name)]);
+  const files = await bundle({
+    index: source("index"),
+    entries: { ...Object.fromEntries(others), frame: source("frame/document/main") },
+    options: {
+      plugins: [virtual("./inline-assets.js", exported.join("\n")), serverSafeLit()],
+      target: TARGET,
+      loader: { ".css": "text" },
+      external: ["react"],
     },
-    plugins: [virtual("./inline-assets.js", exported.join("\n")), serverSafeLit()],
-    outdir: out,
-    bundle: true,
-    splitting: true,
-    chunkNames: "chunk-[hash]",
-    format: "esm",
-    target: TARGET,
-    minify: true,
-    loader: { ".css": "text" },
-    external: ["react"],
-    // Lit's licence asks for its notice.
-    legalComments: "eof",
   });
+  for (const [file, text] of files) await writeFile(join(out, file), text);
 }
 
 /** Every `.` and `./name` of the manifest whose file is built from a module of that name. */
