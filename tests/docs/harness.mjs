@@ -15,7 +15,7 @@ import { startStandin } from "../support/standin.mjs";
 /** @typedef {import("playwright-core").FrameLocator | import("playwright-core").Locator} Dialog */
 
 /** Where the documents expect the relay and its vault: where `cargo xtask demo` has them. */
-const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
+export const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
 
 /** A file of the package. @param {string} name @param {string} type @returns {import("node:http").RequestListener} */
 function packaged(name, type) {
