@@ -1,7 +1,7 @@
 // Lays the npm package out in target/npm/keyferry. By hand, after wasm-bindgen has run:
 //   node vault-wasm/js/build.mjs [--glue target/wasm-bindgen] [--out target/npm/keyferry]
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,9 @@ const { values: args } = parseArgs({
   options: { glue: { type: "string" }, out: { type: "string" } },
 });
 const glueDir = resolve(args.glue ?? join(root, "target/wasm-bindgen"));
-const out = resolve(args.out ?? join(root, "target/npm/keyferry"));
+const finished = resolve(args.out ?? join(root, "target/npm/keyferry"));
+/** A build that fails leaves the last package as it was. */
+const out = `${finished}.unfinished`;
 
 /** Declarations of the files that are no modules of ours. */
 const FILE_TYPES = {
@@ -39,6 +41,8 @@ await checkOperations();
 await bundleEntries(await bundleWorker());
 await copyAssets();
 await dropUnreachable();
+await rm(finished, { recursive: true, force: true });
+await rename(out, finished);
 
 /** The operations declared to apps are those the WASM exports: TypeScript cannot see that for itself. */
 async function checkOperations() {

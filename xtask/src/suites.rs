@@ -14,7 +14,7 @@ use crate::tools::{
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 13] = [
+const SUITES: [Suite; 14] = [
     Suite {
         name: "unit",
         run: unit,
@@ -62,6 +62,10 @@ const SUITES: [Suite; 13] = [
     Suite {
         name: "consumers",
         run: consumers,
+    },
+    Suite {
+        name: "docs",
+        run: docs,
     },
     Suite {
         name: "fault",
@@ -255,6 +259,11 @@ fn jobs(count: &mut Count) -> Result<bool> {
 /// Providers' own SDKs through vault and relay; their packages are the suite's own.
 fn sdk(count: &mut Count) -> Result<bool> {
     node_tests("sdk", count)
+}
+
+/// The snippets in the documents, as someone would paste them.
+fn docs(count: &mut Count) -> Result<bool> {
+    node_tests("docs", count)
 }
 
 /// The examples, each built by its bundler from the packed package and used in a browser.
