@@ -62,41 +62,53 @@ test("a chat job is made with a lease for its model, and only the lease with the
 });
 
 for (const worker of ["dedicated", "shared"]) {
-  test(`a recording goes up by itself, with nothing but the job's handle (${worker} worker)`, async (t) => {
-    const page = await newPage(t);
-    relay({
-      "POST /v1/jobs": (_, response) => json(response, 202, { ...MADE, kind: "transcription", status: "awaiting_file" }),
-      "PUT /v1/jobs/job-1/file": (_, response) => json(response, 202, standing("queued")),
-    });
-    await openWithKey(page, { worker });
-    const job = await page.evaluate(() =>
-      vault.jobs.create({
+  for (const watched of [false, true]) {
+    test(`a recording goes with the lease, ${watched ? "watched" : "unwatched"} (${worker} worker)`, async (t) => {
+      const page = await newPage(t);
+      relay({ "POST /v1/jobs": (_, response) => json(response, 202, { ...MADE, kind: "transcription" }) });
+      await openWithKey(page, { worker });
+      const { job, seen } = await page.evaluate(async (watched) => {
+        /** @type {import("../../vault-wasm/js/src/index.js").UploadProgress[]} */
+        const seen = [];
+        const job = await vault.jobs.create(
+          {
+            kind: "transcription",
+            file: new File([Uint8Array.from({ length: 1 << 20 }, (_, i) => i % 251)], "talk.webm", { type: "audio/webm;codecs=opus" }),
+            model: "openai/whisper-1",
+            temperature: 0,
+            responseFormat: "verbose_json",
+            timestampGranularities: ["word", "segment"],
+            then: { model: "gpt-4o-mini", messages: [] },
+          },
+          watched ? { onUploadProgress: (progress) => seen.push(progress) } : {},
+        );
+        return { job, seen };
+      }, watched);
+      assert.deepEqual(job, { ...MADE, kind: "transcription" });
+      assert.equal(site.relayed.length, 2);
+      const [lease, sent] = site.relayed;
+      assert.deepEqual(JSON.parse(String(lease?.body)).models, ["openai/whisper-1", "gpt-4o-mini"]);
+      const own = Object.entries(sent?.headers ?? {}).filter(([name]) => name.startsWith("x-byok"));
+      assert.deepEqual(Object.fromEntries(own), { "x-byok-lease": LEASE.handle, "x-byok-provider": "openai" });
+      const headers = { "content-type": String(sent?.headers["content-type"]) };
+      const form = await new Response(new Uint8Array(sent?.body ?? []), { headers }).formData();
+      const { file, ...fields } = Object.fromEntries(form);
+      assert.deepEqual(fields, {
         kind: "transcription",
-        file: new File([Uint8Array.from({ length: 1 << 20 }, (_, i) => i % 251)], "talk.webm", { type: "audio/webm;codecs=opus" }),
         model: "openai/whisper-1",
-        responseFormat: "verbose_json",
-        timestampGranularities: ["word"],
-        then: { model: "gpt-4o-mini", messages: [] },
-      }),
-    );
-    assert.equal(job.status, "queued");
-    assert.equal(job.handle, HANDLE);
-    const [lease, description, file] = site.relayed;
-    assert.deepEqual(JSON.parse(String(lease?.body)).models, ["openai/whisper-1", "gpt-4o-mini"]);
-    assert.deepEqual(JSON.parse(String(description?.body)), {
-      kind: "transcription",
-      filename: "talk.webm",
-      model: "openai/whisper-1",
-      response_format: "verbose_json",
-      timestamp_granularities: ["word"],
-      then: { model: "gpt-4o-mini", messages: [] },
+        response_format: "verbose_json",
+        temperature: "0",
+        then: '{"model":"gpt-4o-mini","messages":[]}',
+        "timestamp_granularities[]": "segment",
+      });
+      assert.deepEqual(form.getAll("timestamp_granularities[]"), ["word", "segment"]);
+      assert.equal([...form.keys()].at(-1), "file");
+      assert.ok(file instanceof File && file.name === "talk.webm");
+      assert.ok(new Uint8Array(await file.arrayBuffer()).every((byte, i) => byte === i % 251) && file.size === 1 << 20);
+      const all = { loaded: sent?.body.length, total: sent?.body.length };
+      assert.deepEqual(seen.at(-1), watched ? all : undefined);
     });
-    assert.deepEqual(Object.keys(file?.headers ?? {}).filter((name) => name.startsWith("x-byok")), ["x-byok-job"]);
-    assert.equal(file?.headers["x-byok-job"], HANDLE);
-    assert.equal(file?.headers["content-type"], "audio/webm;codecs=opus");
-    assert.equal(file?.body.length, 1 << 20);
-    assert.ok(file?.body.every((byte, i) => byte === i % 251));
-  });
+  }
 }
 
 test("an upload is seen going up, to a relay of another origin", async (t) => {
@@ -108,14 +120,12 @@ test("an upload is seen going up, to a relay of another origin", async (t) => {
   const slow = createServer(async (request, response) => {
     response.setHeader("access-control-allow-origin", site.origin);
     response.setHeader("access-control-allow-headers", request.headers["access-control-request-headers"] ?? "");
-    response.setHeader("access-control-allow-methods", "PUT");
     if (request.url?.startsWith("/.well-known/")) return void response.writeHead(404).end();
+    if (request.method !== "POST") return void response.writeHead(204).end();
     if (request.url === "/v1/leases") return json(response, 201, LEASE);
-    if (request.method === "POST") return json(response, 202, { ...MADE, status: "awaiting_file" });
-    if (request.method !== "PUT") return void response.writeHead(204).end();
     await new Promise((resolve) => (read = () => resolve(null)));
     for await (const chunk of request) received += chunk.length;
-    json(response, 202, standing("queued"));
+    json(response, 202, MADE);
   });
   await new Promise((resolve) => slow.listen(0, "127.0.0.1", () => resolve(null)));
   t.after(() => (slow.closeAllConnections(), slow.close()));
@@ -142,44 +152,53 @@ test("an upload is seen going up, to a relay of another origin", async (t) => {
     const { seen, made } = /** @type {any} */ (globalThis);
     return { job: await made, seen };
   });
-  assert.equal(job.status, "queued");
-  assert.equal(received, size);
+  assert.deepEqual(job, MADE);
+  assert.ok(received > size && received < size + 2_000, "the recording, and a form around it");
   assert.ok(seen.length >= 2 && seen[0].loaded < size, JSON.stringify(seen));
-  assert.equal(seen.at(-1).loaded, size);
+  assert.equal(seen.at(-1).loaded, received);
   for (const [i, { loaded, total }] of seen.entries()) {
-    assert.equal(total, size);
+    assert.equal(total, received);
     assert.ok(loaded >= (seen[i - 1]?.loaded ?? 0));
   }
 });
 
-const RECORD = `vault.jobs.create({ kind: "transcription", provider: "openai", model: "whisper-1", file: new Blob(["RIFF"]) })`;
+const RECORD = `vault.jobs.create(
+  { kind: "transcription", provider: "openai", model: "whisper-1", file: new Blob(["RIFF"]) },
+  { onUploadProgress: () => undefined },
+)`;
 
-test("a recording that is refused or redirected ends the job", async (t) => {
+test("an upload that is refused, breaks or is sent elsewhere ends its lease", async (t) => {
   const page = await newPage(t);
   await openWithKey(page);
   /** @type {(call: Call, response: ServerResponse) => void} */
-  let put = () => undefined;
+  let answer = () => undefined;
   relay({
-    "POST /v1/jobs": (_, response) => json(response, 202, { ...MADE, status: "awaiting_file" }),
-    "PUT /v1/jobs/job-1/file": (call, response) => put(call, response),
-    "PUT /elsewhere": (_, response) => json(response, 202, standing("queued")),
+    "POST /v1/jobs": (call, response) => answer(call, response),
+    "POST /elsewhere": (_, response) => json(response, 202, MADE),
   });
-  /** @type {[string, typeof put, string][]} */
+  /** @type {[string, typeof answer, string, string?][]} */
   const cases = [
-    ["refused", (_, response) => json(response, 400, { code: "unsupported_audio", detail: "No audio" }), "relay_refused"],
+    ["refused", (_, response) => json(response, 400, { code: "unsupported_audio", detail: "No audio" }), "relay_refused", "No audio"],
+    ["refused by a proxy", (_, response) => void response.writeHead(502).end("<html>"), "relay_refused", "The relay answered 502."],
     ["broken", (_, response) => void response.socket?.destroy(), "network"],
     ["redirected", (_, response) => void response.writeHead(307, { location: "/elsewhere" }).end(), "network"],
   ];
-  for (const [name, answer, code] of cases) {
+  for (const [name, how, code, message] of cases) {
     site.calls.length = 0;
-    put = answer;
-    assert.equal(await codeOf(page, `await ${RECORD}`), code, name);
-    assert.equal((await came("DELETE /v1/jobs/job-1")).headers["x-byok-job"], HANDLE);
-    for (const call of site.relayed.filter(({ method }) => method === "PUT")) {
-      assert.equal(call.headers["x-byok-key"] ?? call.headers["x-byok-lease"], undefined, `${name}: ${call.path}`);
+    answer = how;
+    const failed = await failure(page, `await ${RECORD}`);
+    assert.equal(failed?.code, code, name);
+    if (message) assert.equal(failed?.message, message);
+    assert.equal((await came("DELETE /v1/leases/l1")).headers["x-byok-lease"], LEASE.handle);
+    for (const { path, headers } of site.relayed.filter(({ path }) => path !== "/v1/leases")) {
+      assert.equal(headers["x-byok-key"], undefined, `${name}: ${path}`);
     }
   }
-  assert.ok(site.relayed.some(({ path }) => path === "/elsewhere"), "this browser does follow");
+  assert.ok(site.relayed.some(({ path }) => path === "/elsewhere"), "this way redirects are followed");
+  site.calls.length = 0;
+  assert.equal(await codeOf(page, `await ${RECORD.replace("onUploadProgress", "nothing")}`), "network");
+  await came("DELETE /v1/leases/l1");
+  assert.ok(!site.relayed.some(({ path }) => path === "/elsewhere"), "unwatched they are not");
 });
 
 test("a job that is refused ends its lease, and says why", async (t) => {
@@ -194,31 +213,34 @@ test("a job that is refused ends its lease, and says why", async (t) => {
   assert.equal((await came("DELETE /v1/leases/l1")).headers["x-byok-lease"], LEASE.handle);
 });
 
-test("an aborted upload stops, and its job is ended", async (t) => {
-  const page = await newPage(t);
-  await openWithKey(page);
-  let gone = () => {};
-  const closed = new Promise((resolve) => (gone = () => resolve(null)));
-  relay({
-    "POST /v1/jobs": (_, response) => json(response, 202, { ...MADE, status: "awaiting_file" }),
-    "PUT /v1/jobs/job-1/file": (_, response) => void response.once("close", gone),
+for (const how of ["aborted", "locked"]) {
+  test(`an upload that is ${how} stops, and ends its lease`, async (t) => {
+    const page = await newPage(t);
+    await openWithKey(page);
+    const reached = new Promise((resolve) =>
+      relay({ "POST /v1/jobs": (_, response) => resolve(new Promise((closed) => response.once("close", closed))) }),
+    );
+    await page.evaluate(() => {
+      const stop = new AbortController();
+      const file = new Blob([new Uint8Array(1 << 20)]);
+      const made = vault.jobs.create(
+        { kind: "transcription", provider: "openai", model: "whisper-1", file },
+        { signal: stop.signal, onUploadProgress: () => undefined },
+      );
+      Object.assign(globalThis, { stop, made: made.catch((error) => error.code ?? error) });
+    });
+    await came("POST /v1/jobs");
+    const reason = await page.evaluate(async (how) => {
+      const { stop, made } = /** @type {any} */ (globalThis);
+      if (how === "locked") await vault.lock();
+      else stop.abort("enough");
+      return made;
+    }, how);
+    assert.equal(reason, how === "locked" ? "network" : "enough");
+    await reached;
+    await came("DELETE /v1/leases/l1");
   });
-  await page.evaluate((record) => {
-    const stop = new AbortController();
-    const file = new Blob([new Uint8Array(1 << 20)]);
-    const made = vault.jobs.create({ kind: "transcription", provider: "openai", model: "whisper-1", file }, { signal: stop.signal });
-    Object.assign(globalThis, { stop, made: made.catch((error) => error) });
-  }, RECORD);
-  await came("PUT /v1/jobs/job-1/file");
-  const reason = await page.evaluate(async () => {
-    const { stop, made } = /** @type {any} */ (globalThis);
-    stop.abort("enough");
-    return made;
-  });
-  assert.equal(reason, "enough");
-  await closed;
-  await came("DELETE /v1/jobs/job-1");
-});
+}
 
 test("events come in order, over connections that break", async (t) => {
   const page = await newPage(t);
@@ -335,19 +357,12 @@ test("a port that may use the vault may have jobs, and no upload leaves the rela
 
 test("the app's token goes along with all of it", async (t) => {
   const page = await newPage(t);
-  relay({
-    "POST /v1/jobs": (_, response) => json(response, 202, { ...MADE, status: "awaiting_file" }),
-    "PUT /v1/jobs/job-1/file": (_, response) => json(response, 202, standing("queued")),
-  });
+  relay({ "POST /v1/jobs": (_, response) => json(response, 202, MADE) });
   await page.evaluate(async (key) => {
     globalThis.vault = await kf.openVault({ relay: location.origin, worker: "dedicated", appToken: async () => "token" });
     await vault.create("correct horse battery staple");
     await vault.keys.add({ provider: "openai", key });
   }, OPENAI_KEY);
-  await failure(page, `await ${RECORD}`);
-  assert.deepEqual(site.relayed.map(({ method, headers }) => [method, headers.authorization]), [
-    ["POST", "Bearer token"],
-    ["POST", "Bearer token"],
-    ["PUT", "Bearer token"],
-  ]);
+  assert.equal(await failure(page, `await ${RECORD}`), null);
+  assert.deepEqual(site.relayed.map(({ headers }) => headers.authorization), ["Bearer token", "Bearer token"]);
 });

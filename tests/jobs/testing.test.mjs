@@ -57,7 +57,7 @@ test("a recording is transcribed, and the transcript asked about", async () => {
       kind: "transcription",
       provider: "openai",
       model: "whisper-1",
-      file: new Blob(["RIFF"], { type: "audio/mpeg" }),
+      file: new File(["RIFF"], "talk.mp3", { type: "audio/mpeg" }),
       then: { model: "gpt-4o", messages: [{ role: "system", content: "Be brief" }] },
     },
     { onUploadProgress: (progress) => seen.push(progress) },
@@ -66,9 +66,9 @@ test("a recording is transcribed, and the transcript asked about", async () => {
   for await (const status of vault.jobs.events(job.handle)) last = status;
   assert.equal(last?.status, "completed");
   assert.equal(last?.result?.transcription?.text, "What was said");
-  assert.deepEqual(seen, [{ loaded: 4, total: 4 }]);
+  assert.ok(seen[0] && seen[0].loaded === seen[0].total && seen[0].total > 4);
   assert.deepEqual(asked, [
-    ["whisper-1", "recording.mp3", "RIFF"],
+    ["whisper-1", "talk.mp3", "RIFF"],
     [{ role: "system", content: "Be brief" }, { role: "user", content: "What was said" }],
   ]);
 });

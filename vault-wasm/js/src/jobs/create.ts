@@ -1,38 +1,32 @@
 import type { JobsBase } from "../client/jobs.js";
-import type { Lease } from "../types.js";
-import { cancel } from "./manage.js";
-import { ask, at, wrong } from "./relay.js";
-import type { Job, JobOptions, JobRequest } from "./types.js";
+import { ask, wrong } from "./relay.js";
+import type { ChatJob, Job, JobOptions, JobRequest, TranscriptionJob } from "./types.js";
 
 /**
- * Makes a job in steps, of which only the first, the lease's, carries the
- * key: the job is made with the lease, and the recording goes to the job.
+ * Makes a job in two steps, of which the first, the lease's, carries the key.
+ * The second may be large and seen going up, by a way that cannot refuse
+ * redirects: what it carries is good for this job's models and five minutes,
+ * and is ended at once when anything goes wrong.
  */
 export async function create(base: JobsBase, request: JobRequest, { signal, onUploadProgress }: JobOptions = {}): Promise<Job> {
-  const { link } = base;
   signal?.throwIfAborted();
   check(request);
   const models = modelsOf(request);
   const provider = request.provider ?? providerIn(base, models[0]);
-  const lease = await link.call("lease", { provider, models });
-  let job: Job;
+  const lease = await base.link.call("lease", { provider, models });
   try {
-    const body = new TextEncoder().encode(JSON.stringify(described(request)));
-    const headers = { "content-type": "application/json", "x-byok-lease": lease.handle, "x-byok-provider": provider };
-    job = await (await ask(base, ["POST", "jobs"], headers, signal ?? null, body)).json();
+    const isChat = request.kind === "chat";
+    // A Response, because it knows how a form is written.
+    const described = new Response(isChat ? chat(request) : form(request));
+    const body = await described.blob();
+    const headers = {
+      "content-type": described.headers.get("content-type") ?? "",
+      "x-byok-lease": lease.handle,
+      "x-byok-provider": provider,
+    };
+    return await (await ask(base, ["POST", "jobs"], headers, signal ?? null, body, isChat ? undefined : onUploadProgress)).json();
   } catch (thrown) {
-    forget(base, lease);
-    throw thrown;
-  }
-  if (request.kind === "chat") return job;
-  try {
-    const { path, headers } = at(job.handle);
-    const typed = { ...headers, "content-type": request.file.type || "application/octet-stream" };
-    const answer = await ask(base, ["PUT", `${path}/file`], typed, signal ?? null, request.file, (progress) => onUploadProgress?.(progress));
-    return { ...job, status: (await answer.json()).status };
-  } catch (thrown) {
-    // A job without its recording is of no use to anybody.
-    void cancel(base, job.handle).catch(() => undefined);
+    ask(base, ["DELETE", `leases/${lease.id}`], { "x-byok-lease": lease.handle }).catch(() => undefined);
     throw thrown;
   }
 }
@@ -46,22 +40,18 @@ function check(request: JobRequest): void {
   if (field) throw wrong(field);
 }
 
-/** The job as the relay is told of it; a recording follows by itself. */
-function described(request: JobRequest): object {
-  if (request.kind === "chat") return { kind: request.kind, request: request.request };
-  const { kind, file, model, language, prompt, responseFormat, temperature, timestampGranularities, then } = request;
-  return {
-    kind,
-    // Providers tell the format by the name's ending.
-    filename: file instanceof File ? file.name : `recording.${extension(file.type)}`,
-    model,
-    language,
-    prompt,
-    response_format: responseFormat,
-    temperature,
-    timestamp_granularities: timestampGranularities,
-    then,
-  };
+function chat({ kind, request }: ChatJob): Blob {
+  return new Blob([JSON.stringify({ kind, request })], { type: "application/json" });
+}
+
+/** The recording comes last, so that the relay knows what it is for. */
+function form({ kind, file, model, language, prompt, responseFormat, temperature, timestampGranularities, then }: TranscriptionJob): FormData {
+  const form = new FormData();
+  const fields = { kind, model, language, prompt, response_format: responseFormat, temperature, then: then && JSON.stringify(then) };
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.append(name, String(value));
+  for (const granularity of timestampGranularities ?? []) form.append("timestamp_granularities[]", granularity);
+  form.append("file", file);
+  return form;
 }
 
 function modelsOf(request: JobRequest): string[] {
@@ -75,15 +65,4 @@ function providerIn({ link }: JobsBase, model: string | undefined): string {
   const named = link.snapshot.providers.find(({ id }) => id === prefix && id !== model);
   if (named) return named.id;
   throw wrong("provider");
-}
-
-/** `audio/webm;codecs=opus` is a `webm`. */
-function extension(type: string): string {
-  const subtype = /^\w+\/(?:x-)?(\w+)/.exec(type)?.[1] ?? "";
-  return { mpeg: "mp3", wave: "wav", "": "webm" }[subtype] ?? subtype;
-}
-
-/** Ends a lease that no job took over; else it would end by itself. */
-function forget(base: JobsBase, { id, handle }: Lease): void {
-  ask(base, ["DELETE", `leases/${id}`], { "x-byok-lease": handle }).catch(() => undefined);
 }

@@ -19,7 +19,7 @@ export interface TranscriptionJob {
   kind: "transcription";
   /** Catalogue id. May be left out where the model begins with it: `openai/whisper-1`. */
   provider?: string;
-  /** The recording: at most 25 MB as the relay comes. A `File` keeps its name. */
+  /** The recording: flac, mp3, mp4, mpeg, m4a, ogg, wav or webm, as its bytes tell; at most 25 MB as the relay comes. */
   file: Blob;
   /** `whisper-1`, `gpt-4o-transcribe`, … */
   model: string;
@@ -40,24 +40,22 @@ export interface TranscriptionJob {
 /** What `jobs.create` takes. */
 export type JobRequest = ChatJob | TranscriptionJob;
 
-/** How much of the recording is on its way. */
+/** How much is on its way, in bytes: of the recording and what little goes with it. */
 export interface UploadProgress {
-  /** Bytes. */
   readonly loaded: number;
-  /** Bytes. */
   readonly total: number;
 }
 
 /** How to create a job. */
 export interface JobOptions {
-  /** Aborting before the job was made leaves none behind. Afterwards `jobs.cancel` ends it. */
+  /** Gives up making it. Once it is made, `jobs.cancel` ends it. */
   signal?: AbortSignal;
-  /** Called as the recording goes up, and once more when all of it has. */
+  /** Called as the recording goes up. */
   onUploadProgress?: (progress: UploadProgress) => void;
 }
 
 /** Where a job stands. The last three are final. */
-export type JobState = "awaiting_file" | "queued" | "active" | "completed" | "failed" | "cancelled";
+export type JobState = "queued" | "active" | "completed" | "failed" | "cancelled";
 
 /** A job as it was made. */
 export interface Job {
@@ -77,7 +75,7 @@ export interface JobStatus {
   readonly kind: JobRequest["kind"];
   readonly status: JobState;
   readonly progress: {
-    /** `awaiting_file`, `queued`, `uploading_to_provider`, `transcribing`, `analysing`, `waiting_to_retry`, `done`. */
+    /** `queued`, `uploading_to_provider`, `transcribing`, `analysing`, `waiting_to_retry`, `done`. */
     readonly phase: string;
     /** 0–100, null where it cannot be told. */
     readonly percent: number | null;
@@ -89,8 +87,12 @@ export interface JobStatus {
   readonly expiresAt: number;
   /** Null until it is completed. */
   readonly result: JobResult | null;
-  /** Null unless it failed. */
+  /** Null unless it failed or was cancelled. */
   readonly error: JobError | null;
+  /** What its calls used, each as the relay counts it. */
+  readonly usage: readonly { readonly [field: string]: unknown }[];
+  /** Who paid: `user`. Null until somebody has. */
+  readonly paidBy: string | null;
 }
 
 /** A chat completion as the provider sent it; cast it to your SDK's type for the rest. */
@@ -108,8 +110,6 @@ export interface JobResult {
   /** The transcript, in the form that was asked for; plain text as `{ text }`. */
   readonly transcription?: { readonly text: string; readonly [field: string]: unknown };
   readonly chat?: ChatAnswer;
-  /** What the relay says of it: usage, who paid. */
-  readonly [field: string]: unknown;
 }
 
 /** Why a job failed. */

@@ -6,20 +6,13 @@ const LIFE_MS = 3_600_000;
 const DONE = { phase: "done", percent: 100 };
 const FINAL: readonly string[] = ["completed", "failed", "cancelled"];
 
-/** What a job was made with, in the relay's words. */
-interface Description {
-  kind: JobStatus["kind"];
-  request?: ChatRequest;
-  filename?: string;
-  model?: string;
-  then?: ChatRequest;
-  [field: string]: unknown;
-}
+/** What a job is to do. */
+type Work = { kind: "chat"; request: ChatRequest } | { kind: "transcription"; form: FormData };
 
 interface Kept {
   readonly handle: string;
   readonly provider: string;
-  readonly description: Description;
+  readonly work: Work;
   status: JobStatus;
   readonly watchers: Set<() => void>;
 }
@@ -39,87 +32,83 @@ export class MemoryJobs {
   /** Answers what the relay would, for paths below `/v1/jobs`. */
   async answer(method: string, path: string, headers: Headers, body: WireRequest["body"]): Promise<Response> {
     if (method === "POST") {
-      const job = this.#create(await new Response(body).json(), headers.get("x-byok-provider") ?? "");
-      return Response.json(job, { status: 202 });
+      const sent = new Response(body, { headers });
+      const json = headers.get("content-type") === "application/json";
+      const work: Work = json ? await sent.json() : { kind: "transcription", form: await sent.formData() };
+      return Response.json(this.#create(work, headers.get("x-byok-provider") ?? ""), { status: 202 });
     }
-    const [, id = "", part] = /^\/v1\/jobs\/([^/]+)(?:\/(file|events))?$/.exec(path) ?? [];
+    const [, id = "", events] = /^\/v1\/jobs\/([^/]+)(\/events)?$/.exec(path) ?? [];
     const job = this.#jobs.get(id);
     if (job?.handle !== headers.get("x-byok-job") || !job) {
       return Response.json({ status: 404, code: "job_not_found", detail: "There is no such job" }, { status: 404 });
     }
-    if (part === "events") return new Response(watch(job), { headers: { "content-type": "text/event-stream" } });
-    if (part === "file") {
-      advance(job, { status: "queued", progress: { phase: "queued", percent: null } });
-      void this.#run(job, await new Response(body).blob());
-      return Response.json(job.status, { status: 202 });
-    }
+    if (events) return new Response(watch(job), { headers: { "content-type": "text/event-stream" } });
     if (method !== "DELETE") return Response.json(job.status);
-    advance(job, { status: "cancelled", progress: DONE });
+    advance(job, { status: "cancelled", progress: DONE, error: { code: "job_cancelled", message: "The job was cancelled." } });
     this.#jobs.delete(id);
     return new Response(null, { status: 204 });
   }
 
-  #create(description: Description, provider: string): object {
+  #create(work: Work, provider: string): object {
     const id = `job-${this.#jobs.size + 1}`;
-    const now = Date.now();
-    const state = description.kind === "chat" ? "queued" : "awaiting_file";
+    const createdAt = Date.now();
+    const expiresAt = createdAt + LIFE_MS;
     const status: JobStatus = {
       id,
-      kind: description.kind,
-      status: state,
-      progress: { phase: state, percent: null },
+      kind: work.kind,
+      status: "queued",
+      progress: { phase: "queued", percent: null },
       attempts: 0,
-      createdAt: now,
-      updatedAt: now,
-      expiresAt: now + LIFE_MS,
+      createdAt,
+      updatedAt: createdAt,
+      expiresAt,
       result: null,
       error: null,
+      usage: [],
+      paidBy: null,
     };
-    const job: Kept = { handle: `kfj_${id}.test`, provider, description, status, watchers: new Set() };
+    const job: Kept = { handle: `kfj_${id}.test`, provider, work, status, watchers: new Set() };
     this.#jobs.set(id, job);
-    if (description.kind === "chat") void this.#run(job, null);
-    const { createdAt, expiresAt, kind } = status;
-    return { id, handle: job.handle, kind, status: state, createdAt, expiresAt };
+    void this.#run(job);
+    return { id, handle: job.handle, kind: work.kind, status: status.status, createdAt, expiresAt };
   }
 
-  async #run(job: Kept, file: Blob | null): Promise<void> {
-    const { description } = job;
+  async #run(job: Kept): Promise<void> {
+    const { work } = job;
     // Whoever made the job hears of it first.
     await new Promise((resolve) => setTimeout(resolve));
     try {
-      if (!file) return this.#complete(job, { chat: await this.#chat(job, description.request) });
-      advance(job, { status: "active", attempts: 1, progress: { phase: "transcribing", percent: null } });
-      const transcription = await this.#transcribe(job, file);
-      if (!description.then) return this.#complete(job, { transcription });
-      const { messages = [], ...rest } = description.then as ChatRequest & { messages?: object[] };
+      if (work.kind === "chat") return complete(job, { chat: await this.#chat(job, work.request) });
+      const then = work.form.get("then");
+      const transcription = await this.#transcribe(job, work.form);
+      if (typeof then !== "string") return complete(job, { transcription });
+      const { messages = [], ...rest }: ChatRequest & { messages?: object[] } = JSON.parse(then);
       const chat = await this.#chat(job, { ...rest, messages: [...messages, { role: "user", content: transcription.text }] });
-      this.#complete(job, { transcription, chat });
+      complete(job, { transcription, chat });
     } catch (thrown) {
       const status = thrown instanceof Response ? thrown.status : 502;
       advance(job, { status: "failed", progress: DONE, error: { code: "provider_error", message: "The provider refused.", status } });
     }
   }
 
-  async #chat(job: Kept, request: ChatRequest | undefined) {
+  async #chat(job: Kept, request: ChatRequest) {
     advance(job, { status: "active", attempts: job.status.attempts + 1, progress: { phase: "analysing", percent: null } });
     const response = await this.#send("/v1/chat/completions", JSON.stringify(request), job.provider);
     if (!response.ok) throw response;
     return response.json();
   }
 
-  async #transcribe(job: Kept, file: Blob): Promise<{ text: string }> {
-    const { kind: _, then: __, filename, ...fields } = job.description;
-    const form = new FormData();
-    for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
-    form.append("file", file, filename);
+  async #transcribe(job: Kept, form: FormData): Promise<{ text: string }> {
+    advance(job, { status: "active", attempts: 1, progress: { phase: "transcribing", percent: null } });
+    for (const name of ["kind", "then"]) form.delete(name);
     const response = await this.#send("/v1/audio/transcriptions", form, job.provider);
     if (!response.ok) throw response;
-    return fields.response_format === "text" ? { text: await response.text() } : response.json();
+    return form.get("response_format") === "text" ? { text: await response.text() } : response.json();
   }
+}
 
-  #complete(job: Kept, result: JobStatus["result"]): void {
-    advance(job, { status: "completed", progress: DONE, result });
-  }
+function complete(job: Kept, result: JobStatus["result"]): void {
+  advance(job, { status: "completed", progress: DONE, result, paidBy: "user" });
 }
 
 /** A final state stays. */

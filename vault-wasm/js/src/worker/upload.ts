@@ -5,9 +5,10 @@ import type { WireRequest } from "../wire.js";
 const NETWORK: Failure = { code: "network", message: "The request could not be sent." };
 
 /**
- * Sends a recording to the job that waits for it. By XMLHttpRequest, the only
- * way to see a body go. That follows redirects whatever one does, so what goes
- * this way is no key and no lease, only what opens that one job.
+ * Sends a request that may take long, and tells how it goes up. By
+ * XMLHttpRequest, the only way to see a body go. That follows redirects
+ * whatever one does, so no key goes this way; the answer of another place than
+ * was asked counts for nothing.
  */
 export async function upload(
   relay: string,
@@ -16,8 +17,8 @@ export async function upload(
   signal: AbortSignal,
   progress: (progress: UploadProgress) => void,
 ): Promise<{ response: Response }> {
-  // Normalised, so that at least a slash follows the host.
-  if (!url.startsWith(relay)) throw NETWORK;
+  // The relay's URL is normalised: at least a slash follows its host. A lock may have come while the token did.
+  if (signal.aborted || !url.startsWith(relay)) throw NETWORK;
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     signal.onabort = () => request.abort();
