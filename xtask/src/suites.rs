@@ -256,8 +256,10 @@ fn jobs(count: &mut Count) -> Result<bool> {
     node_tests("jobs", count)
 }
 
-/// Providers' own SDKs through vault and relay; their packages are the suite's own.
+/// Providers' own SDKs through vault and relay, whose packages are the suite's own, and the example
+/// that has one on its server.
 fn sdk(count: &mut Count) -> Result<bool> {
+    examples::install()?;
     node_tests("sdk", count)
 }
 
