@@ -1,20 +1,19 @@
 /** Decides which screen is shown for the address, and moves between them. */
-import { liveRegions, announce } from "./announce";
+import { liveRegions } from "./announce";
 import { touchOnActivity } from "./activity";
 import { fill, h } from "./dom";
 import { fromVault } from "./problem";
 import { strings } from "./strings";
 import { ProblemSlot } from "./ui/problem-panel";
-import type { Vault } from "./vault";
+import type { MessageFor, Vault } from "./vault";
 import { chatView } from "./views/chat";
 import { header } from "./views/header";
+import { ROUTES } from "./views/header";
 import type { Route } from "./views/header";
-import { lockWarning } from "./views/lock-warning";
 import { settingsView } from "./views/settings";
 
-export function startApp(place: HTMLElement, vault: Vault): void {
+export function startApp(place: HTMLElement, vault: Vault, messageFor: MessageFor): void {
   let route: Route | null = null;
-  let state = vault.state;
 
   const problem = new ProblemSlot();
   const attempt = async (work: () => Promise<void>): Promise<void> => {
@@ -22,16 +21,12 @@ export function startApp(place: HTMLElement, vault: Vault): void {
     try {
       await work();
     } catch (error) {
-      problem.show(fromVault(error));
+      problem.show(fromVault(error, messageFor));
     }
   };
-  const top = header({
-    lock: () => void attempt(() => vault.lock()),
-    unlock: () => void attempt(() => vault.ui.open("unlock")),
-  });
-  const warning = lockWarning(vault);
+  const top = header(vault);
   const pagePlace = h("div", {});
-  // Both are kept through navigation: a conversation and an answer on its way outlive a look at
+  // All are kept through navigation: a conversation and an answer on its way outlive a look at
   // the settings, and a recovery code on screen outlives a look at the chat.
   const settings = settingsView(vault);
   const chat = chatView(vault, {
@@ -45,20 +40,13 @@ export function startApp(place: HTMLElement, vault: Vault): void {
   function render(): void {
     const snapshot = vault.getSnapshot();
     const next = currentRoute();
-    top.update(snapshot, next);
-    warning.update(snapshot);
+    top.update(next);
     chat.update(snapshot);
-    if (snapshot.state !== state) {
-      state = snapshot.state;
-      if (state === "locked") announce(strings.vault.lockedNow);
-      if (state === "unlocked") announce(strings.vault.unlockedNow);
-    }
     if (next === route) return;
     const first = route === null;
     route = next;
-    settings.root.hidden = route !== "settings";
-    chat.root.hidden = route !== "chat";
-    document.title = strings.app.pageTitle(route === "chat" ? strings.chat.title : strings.app.settings);
+    for (const name of ROUTES) views[name].root.hidden = name !== route;
+    document.title = strings.app.pageTitle(strings.app[route]);
     if (first) return;
     views[route].focus();
     scrollTo({ top: 0, behavior: "instant" });
@@ -71,7 +59,7 @@ export function startApp(place: HTMLElement, vault: Vault): void {
     event.preventDefault();
     main.focus();
   });
-  fill(place, skip, top.root, main, warning.root, ...liveRegions);
+  fill(place, skip, top.root, main, ...liveRegions);
 
   vault.subscribe(render);
   addEventListener("hashchange", render);
@@ -80,5 +68,5 @@ export function startApp(place: HTMLElement, vault: Vault): void {
 }
 
 function currentRoute(): Route {
-  return location.hash === "#chat" ? "chat" : "settings";
+  return ROUTES.find((name) => location.hash === `#${name}`) ?? "settings";
 }

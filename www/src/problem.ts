@@ -2,6 +2,7 @@
 import type { Failure } from "./chat/ask";
 import { strings } from "./strings";
 import type { Message, Strings } from "./strings";
+import type { MessageFor } from "./vault";
 
 export type Action = "unlock" | "add-key" | "reload" | "retry";
 
@@ -10,14 +11,12 @@ export interface Problem extends Message {
   /** What the other side said in its own words, when it said something. */
   readonly detail: string | null;
   readonly action: Action | null;
-  /** The input the vault blames, under the vault's name for it: "password", "key", … */
-  readonly field: string | null;
 }
 
-type VaultCode = keyof Strings["vaultProblems"];
 type RequestCode = keyof Strings["requestProblems"];
 
-const vaultActions: Partial<Record<VaultCode, Action>> = {
+/** Of the vault's codes, those with a button that helps. */
+const vaultActions: { readonly [code: string]: Action } = {
   locked: "unlock",
   network: "reload",
   storage_lost: "reload",
@@ -36,17 +35,17 @@ const requestActions: Partial<Record<RequestCode, Action>> = {
   sealed_required: "reload",
 };
 
-/** From anything a method of the vault rejected with. */
-export function fromVault(error: unknown): Problem {
-  const { code, field } = (error ?? {}) as { code?: unknown; field?: unknown };
-  const known = typeof code === "string" && Object.hasOwn(strings.vaultProblems, code);
-  return {
-    ...(known ? strings.vaultProblems[code as VaultCode] : strings.unexpected),
-    code: typeof code === "string" ? code : "unexpected",
-    detail: null,
-    action: known ? (vaultActions[code as VaultCode] ?? null) : "reload",
-    field: typeof field === "string" ? field : null,
-  };
+/** From anything a method of the vault rejected with, in the vault's own words. */
+export function fromVault(error: unknown, messageFor: MessageFor): Problem {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const message = messageFor(code);
+  if (!message || typeof code !== "string") return { ...strings.unexpected, code: "unexpected", detail: null, action: "reload" };
+  return { ...message, code, detail: null, action: vaultActions[code] ?? null };
+}
+
+/** The package with the vault is not there. */
+export function notLoaded(): Problem {
+  return { ...strings.notLoaded, code: "worker_failed", detail: null, action: "reload" };
 }
 
 /** From the end of a chat answer; `name` is the provider's. */
@@ -61,7 +60,6 @@ export function fromRequest(failure: Failure, name: string): Problem {
       code: `provider_${failure.status ?? "error"}`,
       detail: join(said, wait),
       action: failure.status === 401 ? "add-key" : "retry",
-      field: null,
     };
   }
   if (Object.hasOwn(strings.requestProblems, code)) {
@@ -72,7 +70,6 @@ export function fromRequest(failure: Failure, name: string): Problem {
       // The relay's own words only repeat the sentence above.
       detail: join(known === "provider_stream_error" ? said : null, wait),
       action: requestActions[known] ?? "retry",
-      field: null,
     };
   }
   // A relay newer than this page may know codes that have no sentence here.
@@ -82,7 +79,6 @@ export function fromRequest(failure: Failure, name: string): Problem {
     code,
     detail: join(fallback, strings.unknownCode(code), wait),
     action: "retry",
-    field: null,
   };
 }
 

@@ -24,7 +24,7 @@ async function run(
   result.outcome = await ask(
     fetch,
     "https://relay.example",
-    { provider: "openai", dialect: openaiDialect("/v1"), model: "m", turns: [{ role: "user", text: "Hi" }], signal },
+    { provider: "openai", base: "/providers/openai", dialect: openaiDialect("/v1"), model: "m", turns: [{ role: "user", text: "Hi" }], signal },
     {
       onReceipt: (receipt) => {
         result.receipt = receipt;

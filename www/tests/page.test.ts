@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Conversation } from "../src/chat/conversation";
 import { lastSentenceEnd } from "../src/chat/sentences";
-import { timeLeft } from "../src/countdown";
+import { timeLeft as words } from "../../vault-wasm/js/src/elements/base/time-left";
+import { en } from "../../vault-wasm/js/src/elements/strings/en";
 
 test("a request carries the answered exchanges before it, and only those", () => {
   const conversation = new Conversation();
@@ -36,6 +37,7 @@ test("sentences end at marks and line breaks, not inside numbers or names", () =
 
 test("the countdown gets finer as the end comes near and never goes below nothing", () => {
   const minute = 60_000;
+  const timeLeft = (remaining: number): string => words(remaining, en.lock);
   assert.equal(timeLeft(30 * minute), "30 min");
   assert.equal(timeLeft(80 * minute), "1 h 20 min");
   assert.equal(timeLeft(2 * minute), "2 min");

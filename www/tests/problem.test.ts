@@ -3,7 +3,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Failure } from "../src/chat/ask";
 import { fromRequest, fromVault } from "../src/problem";
-import { strings } from "../src/strings";
+import { catalogues, strings } from "../src/strings";
+import type { MessageFor } from "../src/vault";
+
+/** As the package has it: words for its own codes only. */
+const messageFor: MessageFor = (code) => (code === "relay_changed" ? { title: "Another relay.", next: "Ask." } : null);
 
 const failure = (more: Partial<Failure>): Failure => ({
   code: null,
@@ -22,28 +26,34 @@ test("every code of the relay has a sentence", () => {
   assert.deepEqual(missing, []);
 });
 
-test("every sentence says what happened and what to do", () => {
-  for (const table of [strings.vaultProblems, strings.requestProblems]) {
-    for (const [code, { title, next }] of Object.entries(table)) {
+test("every sentence says what happened and what to do, in every language", () => {
+  for (const { requestProblems } of Object.values(catalogues)) {
+    for (const [code, { title, next }] of Object.entries(requestProblems)) {
       assert.match(title, /\.$/, code);
       assert.match(next, /\.$/, code);
     }
   }
 });
 
-test("vault errors keep code and field", () => {
-  assert.deepEqual(fromVault({ code: "relay_changed", field: "relay" }), {
-    ...strings.vaultProblems.relay_changed,
+test("every language has every sentence, of the same kind", () => {
+  const shape = (value: unknown): unknown =>
+    typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shape(inner)])) : typeof value;
+  for (const catalogue of Object.values(catalogues)) assert.deepEqual(shape(catalogue), shape(strings));
+});
+
+test("vault errors keep their code and have the package's words", () => {
+  assert.deepEqual(fromVault({ code: "relay_changed", field: "relay" }, messageFor), {
+    title: "Another relay.",
+    next: "Ask.",
     code: "relay_changed",
     detail: null,
     action: null,
-    field: "relay",
   });
 });
 
 test("anything else thrown is said to be unexpected, without quoting it", () => {
   for (const thrown of [new Error("sk-secret"), null, undefined, "sk-secret", { code: 7 }, { code: "constructor" }]) {
-    const problem = fromVault(thrown);
+    const problem = fromVault(thrown, messageFor);
     assert.equal(problem.title, strings.unexpected.title);
     assert.doesNotMatch(JSON.stringify(problem), /sk-secret/);
   }

@@ -5,6 +5,8 @@ import { readEvents } from "./sse";
 
 export interface Question {
   readonly provider: string;
+  /** Below the relay: of the provider's own interface, empty for the relay's. */
+  readonly base: string;
   readonly dialect: Dialect;
   readonly model: string;
   readonly turns: readonly Turn[];
@@ -57,7 +59,7 @@ export async function ask(
   question: Question,
   listener: Listener,
 ): Promise<Outcome> {
-  const { provider, dialect, model, turns, signal } = question;
+  const { provider, base, dialect, model, turns, signal } = question;
   const failed = (failure: Partial<Failure>): Outcome => ({
     kind: "failed",
     failure: { code: null, provider, status: null, message: null, retryAfter: null, ...failure },
@@ -67,7 +69,7 @@ export async function ask(
   let end: StopReason | null = null;
   try {
     const call = dialect.call(model, turns);
-    const url = `${relay}/providers/${provider}${call.path}`;
+    const url = `${relay}${base}${call.path}`;
     const headers = { "content-type": "application/json", ...call.headers };
     const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(call.body), signal });
     begun = true;

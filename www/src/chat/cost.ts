@@ -1,5 +1,5 @@
 /** What one answer cost, as the vault counts it: the difference it makes to the day's sum. */
-import type { Vault } from "../vault";
+import type { UsageRow, Vault } from "../vault";
 
 export interface Cost {
   readonly tokens: number;
@@ -7,8 +7,11 @@ export interface Cost {
   readonly estimated: boolean;
 }
 
-interface Sum extends Cost {
-  readonly requests: number;
+interface Sum {
+  readonly tokens: number;
+  readonly usd: number;
+  /** How many requests are counted by estimate. */
+  readonly estimated: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -16,16 +19,16 @@ const DAY_MS = 86_400_000;
 const TRIES = 8;
 const TRY_EVERY_MS = 150;
 
-export async function costMeter(vault: Vault, provider: string): Promise<() => Promise<Cost | null>> {
-  const before = await total(vault, provider);
+/** Whichever key pays in the end: one answer runs at a time. */
+export async function costMeter(vault: Vault): Promise<() => Promise<Cost | null>> {
+  const before = await total(vault);
   return async () => {
     for (let attempt = 0; before && attempt < TRIES; attempt += 1) {
-      const after = await total(vault, provider);
+      const after = await total(vault);
       if (!after) return null;
-      if (after.requests > before.requests) {
-        const { tokens, usd } = after;
-        return { tokens: tokens - before.tokens, usd: usd - before.usd, estimated: after.estimated !== before.estimated };
-      }
+      // The request is counted when it is sent, its tokens when its answer is through.
+      const { tokens, usd } = after;
+      if (tokens > before.tokens) return { tokens: tokens - before.tokens, usd: usd - before.usd, estimated: after.estimated > before.estimated };
       await new Promise((resolve) => setTimeout(resolve, TRY_EVERY_MS));
     }
     return null;
@@ -33,15 +36,13 @@ export async function costMeter(vault: Vault, provider: string): Promise<() => P
 }
 
 /** Null while the vault is locked: it tells nothing then, and the answer is worth more than its price. */
-async function total(vault: Vault, provider: string): Promise<Sum | null> {
+async function total(vault: Vault): Promise<Sum | null> {
   const rows = await vault.usage({ since: Date.now() - DAY_MS }).catch(() => null);
   if (!rows) return null;
-  const own = rows.filter((row) => row.provider === provider);
-  const sum = (of: (row: (typeof own)[number]) => number): number => own.reduce((all, row) => all + of(row), 0);
+  const sum = (of: (row: UsageRow) => number): number => rows.reduce((all, row) => all + of(row), 0);
   return {
-    requests: sum((row) => row.requests),
     tokens: sum((row) => row.inputTokens + row.outputTokens),
     usd: sum((row) => row.costUsd),
-    estimated: sum((row) => row.estimated) > 0,
+    estimated: sum((row) => row.estimated),
   };
 }

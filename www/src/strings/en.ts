@@ -1,9 +1,7 @@
 /**
- * Every sentence a person can read on this page, in English. Another language is another file of
- * the same shape.
+ * Every sentence that this page adds to the vault's own, in English. Another language is another
+ * file of the same shape. What the vault says of itself comes with its package.
  */
-import type { ErrorCode } from "keyferry";
-
 /** What went wrong, in plain words, and what to do next. */
 export interface Message {
   readonly title: string;
@@ -16,30 +14,16 @@ export const en = {
     nav: "Main",
     settings: "Keys",
     chat: "Chat",
+    audio: "Audio",
     skip: "Skip to content",
     pageTitle: (view: string) => `${view} · Keyferry`,
-    boot: "Opening your vault…",
-    reload: "Reload the page",
-  },
-
-  vault: {
-    state: { empty: "No vault yet", locked: "Locked", unlocked: "Unlocked" },
-    locksIn: (time: string) => `locks in ${time}`,
-    lock: "Lock",
-    lockHint: "Lock the vault now",
-    lockedNow: "The vault is locked.",
-    unlockedNow: "The vault is unlocked.",
-    locksSoon: "The vault is about to lock because it has not been used for a while.",
-    stayUnlocked: "Stay unlocked",
-    minutes: (count: number) => `${count} min`,
-    hours: (hours: number, minutes: number) => `${hours} h ${minutes} min`,
+    language: "Language",
   },
 
   chat: {
     title: "Chat",
     provider: "Provider",
     noKey: (provider: string) => `${provider} (no key)`,
-    model: "Model",
     input: "Message",
     placeholder: "Ask something…",
     inputHint: "Enter sends, Shift + Enter makes a new line.",
@@ -52,7 +36,6 @@ export const en = {
     emptyHint: "Your message goes through this site's relay to the provider, with the key it needs.",
     emptyNoKeys: "No key for chat yet",
     emptyNoKeysHint: "Add one of your own, then come back and ask.",
-    addKey: "Add a key",
     you: "You",
     waiting: "Waiting for the answer…",
     started: (provider: string) => `${provider} is answering.`,
@@ -68,57 +51,63 @@ export const en = {
       title: "What went over the wire",
       sent: "This page asked for",
       received: "This page got back",
-      sealed: "was added by the vault, sealed: only the relay can open it, and this page never sees it.",
-      plain: "was added by the vault. This page never sees it; TLS protects it on the way to the relay.",
+      added: "The vault added, out of this page's sight",
+      sealed: "The key travels sealed: only the relay can open it, once, and for this request alone. Its form:",
+      plain: "TLS protects it on the way to the relay.",
+      parts: {
+        scheme: "form",
+        kid: "which of the relay's keys it is sealed to",
+        enc: "one-time public key of this session, 43 characters",
+        ts: "the time, good for 60 seconds",
+        nonce: "random, good for one request, 16 characters",
+        ciphertext: "your key, encrypted",
+      },
     },
-    /** Of a model without a known price only the tokens are. */
-    cost: (tokens: number, usd: number, estimated: boolean) => {
-      const money = usd.toLocaleString("en", { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
-      return ` · ${tokens.toLocaleString("en")} tokens${usd > 0 ? `, ${estimated ? "about " : ""}${money}` : ""}`;
-    },
+    /** Of a model without a known price only the tokens are. `usd` is empty then. */
+    cost: (tokens: string, usd: string, estimated: boolean) => ` · ${tokens} tokens${usd === "" ? "" : `, ${estimated ? "about " : ""}${usd}`}`,
     emptyInput: "Write a message first.",
-    emptyModel: "Enter a model name.",
+    emptyModel: "Choose a model first.",
     providerSaid: (provider: string, message: string) => `${provider} said: ${message}`,
     relaySaid: (message: string) => `Details: ${message}`,
   },
 
-  actions: { unlock: "Unlock", addKey: "Add a key", reload: "Reload the page", retry: "Ask again" },
+  audio: {
+    title: "Audio",
+    lead: "A recording becomes text, and a model then works on the text. Both run as one job at the relay, paid with your key.",
+    file: "Recording",
+    fileHint: "MP3, M4A, WAV, WebM, OGG or FLAC, up to 25 MB.",
+    chosen: (name: string, size: string) => `${name}, ${size}`,
+    noFile: "Choose a recording.",
+    tooLarge: "This file is larger than 25 MB. Shorten it or save it with a lower quality.",
+    task: "What to do with the text",
+    taskHint: "Empty: only the text.",
+    taskExample: "Summarise it in three points and list what has to be done.",
+    transcriber: "Speech model",
+    analyst: "Model for the analysis",
+    start: "Start",
+    cancel: "Cancel",
+    uploading: (done: string) => `Sending the recording… ${done}`,
+    phases: {
+      awaiting_file: "Sending the recording…",
+      queued: "Waiting for its turn…",
+      uploading_to_provider: "Handing the recording to the provider…",
+      transcribing: "Listening…",
+      analysing: "Reading what was said…",
+      waiting_to_retry: "The provider asked for a pause. Trying again soon…",
+      done: "Done.",
+    } as { readonly [phase: string]: string },
+    progress: "Progress of the job",
+    cancelled: "You cancelled this job.",
+    done: "The job is done.",
+    transcript: "What was said",
+    analysis: "Analysis",
+    copy: "Copy",
+    copied: "Copied.",
+    nothing: "Nothing was understood in this recording.",
+    needsKey: "This needs a key of OpenAI or Groq, which turn speech into text.",
+  },
 
-  /** How opening and locking the vault can fail (VaultError), by code; its own forms say the rest themselves. */
-  vaultProblems: {
-    locked: { title: "The vault is locked.", next: "Unlock it, then try again." },
-    relay_changed: {
-      title: "This vault belongs to another relay.",
-      next: "Open it on the site where it was created. If that site has moved, its operator can tell you.",
-    },
-    network: { title: "The relay cannot be reached.", next: "Check your connection, then try again." },
-    forbidden: {
-      title: "This page may not show the vault.",
-      next: "The relay's operator has to list this address among the vault's embedders.",
-    },
-    corrupt: {
-      title: "The stored vault is damaged or was changed by something else.",
-      next: "Nothing was overwritten. Reload the page; if it stays, restore a backup.",
-    },
-    future_version: {
-      title: "This vault was written by a newer version.",
-      next: "Reload the page to get that version. Nothing was changed.",
-    },
-    storage_lost: {
-      title: "The browser closed or deleted the vault's storage.",
-      next: "Reload the page. If the vault is gone, restore a backup or create a new one.",
-    },
-    storage_failed: {
-      title: "The browser could not read or write the vault.",
-      next: "Nothing was changed. Try again; private windows sometimes refuse storage.",
-    },
-    worker_failed: {
-      title: "The vault does not run in this browser at the moment.",
-      next: "Reload the page. If it stays, update the browser or switch off extensions for this site.",
-    },
-    reload_required: { title: "Another tab runs a newer version of this page.", next: "Reload this one." },
-    closed: { title: "This page has let go of the vault.", next: "Reload it." },
-  } satisfies { readonly [code in ErrorCode]?: Message },
+  actions: { unlock: "Unlock", addKey: "Add a key", reload: "Reload the page", retry: "Ask again" },
 
   /** How a request can fail, by code: those of the relay's problem documents, then the page's own. */
   requestProblems: {
@@ -163,11 +152,17 @@ export const en = {
     replayed: { title: "The relay has seen this very request before.", next: "Ask again." },
     sealed_required: { title: "The relay takes encrypted keys only.", next: "Reload the page to get its current version." },
     bad_seal: { title: "The relay could not open the encrypted key.", next: "Ask again; reload the page if it stays." },
+    sign_in_refused: { title: "The provider refused the sign-in.", next: "Start it again from the beginning." },
     lease_not_found: { title: "This permission no longer exists.", next: "Start again." },
     lease_expired: { title: "This permission has run out.", next: "Start again." },
     lease_scope: { title: "This permission does not cover the request.", next: "Choose another model or provider." },
     lease_spent: { title: "The budget of this permission is used up.", next: "Start again with a larger one." },
     job_not_found: { title: "This job no longer exists.", next: "Start it again." },
+    job_has_file: { title: "This job has its recording already.", next: "Wait for its result, or start another." },
+    unsupported_audio: {
+      title: "This is not a recording the relay takes.",
+      next: "Choose an MP3, M4A, WAV, WebM, OGG or FLAC file that is not empty.",
+    },
     job_cancelled: { title: "This job was cancelled.", next: "Start it again if you still want it." },
     rate_limited: { title: "Too many requests.", next: "Wait a little, then ask again." },
     daily_cap_reached: {
@@ -208,6 +203,9 @@ export const en = {
       next: "It is not in the provider's usual form. Choose another model.",
     },
   } satisfies Record<string, Message>,
+
+  /** The package with the vault could not be loaded at all: nothing else is there to say it. */
+  notLoaded: { title: "The vault could not be loaded.", next: "Check your connection, then reload the page." } satisfies Message,
 
   unexpected: { title: "Something unexpected happened.", next: "Try again; reload the page if it stays." } satisfies Message,
 

@@ -1,7 +1,13 @@
-/** The language in use. One today; this is where a choice by `navigator.languages` belongs. */
+/** What this page says, in the language it speaks. */
+import { language, type LanguageCode } from "../language";
+import { ar } from "./ar";
+import { de } from "./de";
 import { en } from "./en";
 import type { Strings } from "./en";
 
 export type { Message, Strings } from "./en";
 
-export const strings: Strings = en;
+/** By language; the vault's own words are the package's. */
+export const catalogues: { readonly [code in LanguageCode]: Strings } = { en, de, ar };
+
+export const strings: Strings = catalogues[language];

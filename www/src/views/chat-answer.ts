@@ -3,7 +3,9 @@ import { StreamReader, announce } from "../announce";
 import type { Outcome, Receipt, Wire } from "../chat/ask";
 import type { Cost } from "../chat/cost";
 import { markdown } from "../chat/markdown";
+import type { Sealing } from "../chat/sealing";
 import { fill, h, setText } from "../dom";
+import { count, money } from "../format";
 import type { Problem } from "../problem";
 import { strings } from "../strings";
 import { problemPanel } from "../ui/problem-panel";
@@ -24,7 +26,7 @@ export class AnswerView {
 
   constructor(provider: string, model: string) {
     this.#provider = provider;
-    this.#body = h("div", { class: "turn__text turn__text--answer", "data-testid": "chat-output", "data-done": "false" });
+    this.#body = h("div", { class: "turn__text turn__text--answer", dir: "auto", "data-testid": "chat-output", "data-done": "false" });
     this.root = h(
       "article",
       { class: "turn turn--answer", "aria-busy": "true", "data-state": "waiting" },
@@ -56,7 +58,7 @@ export class AnswerView {
   }
 
   showCost({ tokens, usd, estimated }: Cost): void {
-    setText(this.#cost, strings.chat.cost(tokens, usd, estimated));
+    setText(this.#cost, strings.chat.cost(count(tokens), usd > 0 ? money(usd) : "", estimated));
   }
 
   showReceipt(receipt: Receipt, provider: string): void {
@@ -66,18 +68,19 @@ export class AnswerView {
     setText(this.#payer, words[receipt.paidBy ?? "unknown"](provider));
   }
 
-  /** What travelled, with the key as it travelled: in a header that this page cannot see. */
-  showWire({ sent, received }: Wire, sealed: boolean): void {
+  /** What travelled, and the form in which the key did: in a header that this page cannot see. */
+  showWire({ sent, received }: Wire, sealing: Sealing | null): void {
     const text = strings.chat.wire;
     this.#wire.hidden = false;
     fill(
       this.#wire,
       h("summary", {}, text.title),
       h("h3", {}, text.sent),
-      h("pre", { tabindex: 0 }, sent),
-      h("p", { class: "wire__key" }, h("code", {}, "X-BYOK-Key: ", sealed ? "kf1.••••••" : "••••••"), " ", sealed ? text.sealed : text.plain),
+      h("pre", { tabindex: 0, dir: "ltr" }, sent),
+      h("h3", {}, text.added),
+      ...(sealing ? sealedKey(sealing) : [h("p", {}, h("code", { dir: "ltr" }, "X-BYOK-Key: ••••••"), " ", text.plain)]),
       h("h3", {}, text.received),
-      h("pre", { tabindex: 0 }, received),
+      h("pre", { tabindex: 0, dir: "ltr" }, received),
     );
   }
 
@@ -120,4 +123,25 @@ export class AnswerView {
     this.#body.hidden = this.#text === "";
     this.#reader.finish();
   }
+}
+
+/** The sealed header's form with what is public of it. The header itself could be spent once more, so it never comes here. */
+function sealedKey({ kid }: Sealing): Node[] {
+  const { sealed, parts } = strings.chat.wire;
+  const rows: [string, string][] = [
+    ["kf1", parts.scheme],
+    [kid, parts.kid],
+    ["enc", parts.enc],
+    ["ts", parts.ts],
+    ["nonce", parts.nonce],
+    ["ciphertext", parts.ciphertext],
+  ];
+  const hidden = (name: string): Node => h("span", { class: "wire__hidden" }, `‹${name}›`);
+  const header = h("code", { dir: "ltr", "data-testid": "chat-sealed" }, "X-BYOK-Key: kf1.", kid);
+  for (const name of ["enc", "ts", "nonce", "ciphertext"]) header.append(".", hidden(name));
+  return [
+    h("p", {}, sealed),
+    h("p", { class: "wire__header" }, header),
+    h("dl", { class: "wire__parts" }, ...rows.flatMap(([name, what]) => [h("dt", {}, h("code", { dir: "ltr" }, name)), h("dd", {}, what)])),
+  ];
 }

@@ -18,6 +18,7 @@ export function chatComposer(handlers: { send(question: string): boolean; stop()
     id,
     class: "composer__input",
     rows: 2,
+    dir: "auto",
     placeholder: text.placeholder,
     enterkeyhint: "send",
     "aria-describedby": `${id}-note`,

@@ -3,19 +3,18 @@ import { announce } from "../announce";
 import { ask } from "../chat/ask";
 import type { Failure, Outcome } from "../chat/ask";
 import { costMeter } from "../chat/cost";
-import { isSealed } from "../chat/sealing";
+import { sealingOf } from "../chat/sealing";
 import { Conversation } from "../chat/conversation";
 import type { Exchange } from "../chat/conversation";
 import { fill, h } from "../dom";
 import { fromRequest } from "../problem";
-import { chatProviders } from "../providers";
-import type { ChatProvider } from "../providers";
+import type { Route } from "../providers";
 import { strings } from "../strings";
 import type { ActionHandlers } from "../ui/problem-panel";
-import type { Snapshot, Vault } from "../vault";
+import type { Provider, Snapshot, Vault } from "../vault";
 import { AnswerView } from "./chat-answer";
 import { chatComposer } from "./chat-composer";
-import { modelPicker } from "./model-picker";
+import { modelChoice } from "./model-choice";
 import type { View } from "./view";
 
 export interface ChatView extends View {
@@ -30,7 +29,7 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
   // Reading aloud is done sentence by sentence in a live region of its own.
   const log = h("div", { class: "log", role: "log", "aria-live": "off", "aria-label": text.log, "data-testid": "chat-log" });
   const empty = h("div", { class: "log__empty" });
-  const picker = modelPicker();
+  const choice = modelChoice(vault);
   let running: AbortController | null = null;
   let retried: AnswerView | null = null;
 
@@ -43,43 +42,45 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
   };
   const composer = chatComposer({
     send: (question) => {
-      if (!picker.check()) return false;
+      const route = choice.check();
+      const { provider } = choice;
+      if (!route || !provider) return false;
       const exchange = conversation.ask(question);
       if (empty.isConnected) empty.remove();
-      log.append(h("div", { class: "turn turn--user" }, h("h2", { class: "turn__who" }, text.you), h("p", { class: "turn__text" }, question)));
-      void answer(exchange);
+      log.append(h("div", { class: "turn turn--user" }, h("h2", { class: "turn__who" }, text.you), h("p", { class: "turn__text", dir: "auto" }, question)));
+      void answer(exchange, provider, route);
       return true;
     },
     stop: () => running?.abort(),
     clear,
   });
 
-  const answer = async (exchange: Exchange): Promise<void> => {
+  const answer = async (exchange: Exchange, provider: Provider, { base, dialect, model }: Route): Promise<void> => {
     retried?.disableActions();
-    const provider = picker.provider;
     const controller = new AbortController();
     running = controller;
     composer.setRunning(true);
     exchange.answer = "";
-    const view = new AnswerView(provider.name, picker.model);
+    const view = new AnswerView(provider.name, choice.model);
     log.append(view.root);
     scrollToEnd();
 
-    const cost = await costMeter(vault, provider.id);
+    const cost = await costMeter(vault);
     const outcome = await ask(
       vault.fetch,
       location.origin,
       {
         provider: provider.id,
-        dialect: provider.dialect,
-        model: picker.model,
+        base,
+        dialect,
+        model,
         turns: conversation.turnsFor(exchange),
         signal: controller.signal,
       },
       {
         onReceipt: (receipt) => {
-          view.showReceipt(receipt, nameOf(receipt.provider));
-          void isSealed(location.origin).then((sealed) => view.showWire(receipt.wire, sealed));
+          view.showReceipt(receipt, nameOf(receipt.provider, vault));
+          void sealingOf(location.origin).then((sealing) => view.showWire(receipt.wire, sealing));
         },
         onText: (part) => {
           exchange.answer += part;
@@ -100,16 +101,18 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
     if (paid) view.showCost(paid);
   };
 
-  const finish = (view: AnswerView, outcome: Outcome, provider: ChatProvider, exchange: Exchange): void => {
+  const finish = (view: AnswerView, outcome: Outcome, provider: Provider, exchange: Exchange): void => {
     if (outcome.kind !== "failed") {
       view.finish(outcome);
       return;
     }
     const again = (): void => {
       if (running) return;
+      const route = choice.check();
+      if (!route) return;
       // A failed try without a word is replaced; a partial answer stays readable.
       if (exchange.answer === "") view.root.remove();
-      void answer(exchange);
+      void answer(exchange, choice.provider ?? provider, route);
       composer.focusRunning();
     };
     const handlers: ActionHandlers = { retry: again, unlock: goTo.openUnlock, "add-key": () => goTo.openKeys(provider.id) };
@@ -128,7 +131,7 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
     "section",
     { class: "chat", "aria-labelledby": title.id },
     title,
-    picker.root,
+    choice.root,
     log,
     composer.root,
   );
@@ -136,24 +139,24 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
     root,
     focus: () => composer.focus(),
     update: (snapshot) => {
-      picker.update(snapshot);
+      choice.update(snapshot);
       fill(empty, ...emptyState(snapshot, goTo.openKeys));
     },
   };
 }
 
-function nameOf(id: string): string {
-  return chatProviders.find((provider) => provider.id === id)?.name ?? id;
+function nameOf(id: string, vault: Vault): string {
+  return vault.providers().find((provider) => provider.id === id)?.name ?? id;
 }
 
 function emptyState(snapshot: Snapshot, openKeys: (provider?: string) => void): Node[] {
   const text = strings.chat;
-  const usable = chatProviders.some(({ id }) => snapshot.providers.some((known) => known.id === id && known.hasKey));
+  const usable = snapshot.providers.some(({ hasKey }) => hasKey);
   if (snapshot.state === "unlocked" && !usable) {
     return [
       h("p", { class: "log__empty-title" }, text.emptyNoKeys),
       h("p", {}, text.emptyNoKeysHint),
-      h("button", { type: "button", class: "button", onclick: () => openKeys() }, text.addKey),
+      h("button", { type: "button", class: "button", onclick: () => openKeys() }, strings.actions.addKey),
     ];
   }
   return [h("p", { class: "log__empty-title" }, text.emptyTitle), h("p", {}, text.emptyHint)];

@@ -79,6 +79,10 @@ export const styles = css`
     outline: 2px solid var(--focus);
     outline-offset: 2px;
   }
+  ::placeholder {
+    color: var(--muted);
+    opacity: 1;
+  }
   :is(h1, h2):focus {
     outline: none;
   }
@@ -196,6 +200,22 @@ export const styles = css`
     border: 1px solid var(--line-strong);
     border-radius: var(--radius);
     background: var(--field);
+  }
+  .control > select {
+    appearance: none;
+    padding-inline-end: 2.25rem;
+    background-image: linear-gradient(45deg, transparent 50%, currentcolor 50%),
+      linear-gradient(-45deg, transparent 50%, currentcolor 50%);
+    background-position:
+      right 1.1rem center,
+      right 0.8rem center;
+    background-size: 0.32rem 0.32rem;
+    background-repeat: no-repeat;
+  }
+  .control > select:dir(rtl) {
+    background-position:
+      left 0.8rem center,
+      left 1.1rem center;
   }
   .control > [aria-invalid="true"] {
     border-color: var(--danger);

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "../../errors.js";
 import type { KeyStatus } from "../../types.js";
+import type { Payer } from "../base/payer.js";
 
 /** What went wrong, in plain words, and what to do next. */
 export interface Message {
@@ -31,6 +32,10 @@ export const en = {
     state: { empty: "No vault yet", locked: "Locked", unlocked: "Unlocked" },
     locksIn: (time: string) => `locks in ${time}`,
     button: "Lock",
+    hint: "Lock the vault now",
+    unlock: "Unlock",
+    /** Said to screen readers when it changes. */
+    now: { empty: "There is no vault any more.", locked: "The vault is locked.", unlocked: "The vault is unlocked." },
     soon: "The vault is about to lock because it has not been used for a while.",
     stay: "Stay unlocked",
     minutes: (count: number) => `${count} min`,
@@ -284,13 +289,28 @@ export const en = {
 
   picker: {
     model: "Model",
-    yours: "your key",
-    app: "app",
-    none: "no key",
+    choose: "Choose a model",
+    search: "Search models",
+    usable: "Only what I can use now",
+    perMillion: "per million tokens: in · out",
+    count: (count: number) => (count === 1 ? "1 model" : `${count} models`),
+    /** Who pays for a model. */
+    payers: {
+      own: "your key",
+      openrouter: "your OpenRouter key",
+      app: "app",
+      none: "no key",
+      locked: "locked",
+    } satisfies Record<Payer, string>,
     price: (input: string, output: string) => `${input} in, ${output} out per million tokens`,
+    short: (input: string, output: string) => `${input} · ${output}`,
     unknownPrice: "price unknown",
+    unlisted: "Not in the relay's list: price unknown.",
+    typed: (name: string) => `Use “${name}” as typed`,
+    noMatch: "No model matches.",
     loading: "Loading models…",
     failed: "The list of models could not be loaded.",
+    again: "Try again",
   },
 
   actions: { reload: "Reload" },

@@ -7,6 +7,16 @@ export type { Message, Strings } from "./en.js";
 const CATALOGUES: { readonly [language: string]: Strings } = { en, de, ar };
 const RIGHT_TO_LEFT = new Set(["ar"]);
 
+function primary(tag: string): string {
+  return tag.toLowerCase().split("-")[0] ?? "";
+}
+
+/** What the elements say in this language (BCP 47), in English where they do not know it. */
+export function catalogueFor(tag: string): Strings {
+  const code = primary(tag);
+  return Object.hasOwn(CATALOGUES, code) ? (CATALOGUES[code] ?? en) : en;
+}
+
 /** The language the elements speak; what they do not know falls back to English. */
 export class Language {
   #code = "en";
@@ -27,7 +37,7 @@ export class Language {
   }
 
   choose(tag: string): void {
-    const code = tag.toLowerCase().split("-")[0] ?? "";
+    const code = primary(tag);
     this.#code = Object.hasOwn(CATALOGUES, code) ? code : "en";
     // A date in a language other than the words around it would be read wrongly.
     this.#tag = this.#code === code ? tag : "en";
