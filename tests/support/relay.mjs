@@ -32,6 +32,7 @@ export function freePort() {
  * @property {string} origin `http://localhost:<port>`
  * @property {string} vault origin of the vault's frame
  * @property {number} pid
+ * @property {string} config its configuration file, while it runs
  * @property {() => string} logs everything it has written so far
  * @property {(signal?: NodeJS.Signals) => Promise<number | null>} stop waits for its exit code
  */
@@ -84,7 +85,7 @@ export async function startRelay({ provider, server = "", config = "", embedders
   };
   for (const deadline = Date.now() + 20_000; ; ) {
     const live = await fetch(`${origin}/healthz`).then((r) => r.ok, () => false);
-    if (live) return { origin, vault, pid: child.pid ?? 0, logs: () => output, stop };
+    if (live) return { origin, vault, pid: child.pid ?? 0, config: file, logs: () => output, stop };
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop("SIGKILL");
       throw new Error(`the relay did not start:\n${output}`);

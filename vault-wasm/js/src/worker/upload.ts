@@ -23,9 +23,12 @@ export async function upload(
     const request = new XMLHttpRequest();
     signal.onabort = () => request.abort();
     request.upload.onprogress = ({ loaded, total }) => progress({ loaded, total });
-    // Failed and aborted ones have no URL, redirected ones another.
-    request.onloadend = () =>
-      request.responseURL === url ? resolve({ response: new Response(request.response, { status: request.status }) }) : reject(NETWORK);
+    request.onloadend = () => {
+      const { responseURL, response, status } = request;
+      // Failed and aborted ones have no URL, redirected ones another.
+      if (responseURL !== url) return reject(NETWORK);
+      resolve({ response: Object.defineProperty(new Response(response, { status }), "url", { value: url }) });
+    };
     request.open(method, url);
     for (const [name, value] of headers) request.setRequestHeader(name, value);
     if (token) request.setRequestHeader("authorization", `Bearer ${token}`);
