@@ -122,6 +122,14 @@ codes! {
     JobNotFound "job_not_found" 404 "No such job";
     /// The job was cancelled.
     JobCancelled "job_cancelled" 400 "The job was cancelled";
+    /// An uploaded file is empty, or none of the forms that transcription takes.
+    UnsupportedAudio "unsupported_audio" 400 "The file is not audio that can be transcribed";
+    /// The audio of a job is not in its store any more (in a job's error only).
+    AudioMissing "audio_missing" 410 "The audio is gone";
+    /// Nobody brought the job to its end (in a job's error only).
+    JobInterrupted "job_interrupted" 500 "The job was interrupted";
+    /// The provider refused a job's call (in a job's error only).
+    ProviderRefused "provider_refused" 502 "The provider refused the request";
     /// A request, token or concurrency limit was reached.
     RateLimited "rate_limited" 429 "Too many requests";
     /// The request does not fit in what is left of the day's budget.

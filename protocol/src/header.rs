@@ -6,6 +6,8 @@
 pub const KEY: &str = "x-byok-key";
 /// Request: a lease handle (`kfl_<id>.<secret>`) in place of a key.
 pub const LEASE: &str = "x-byok-lease";
+/// Request: a job's handle (`kfj_<id>.<secret>`).
+pub const JOB: &str = "x-byok-job";
 /// Request: the provider the key belongs to. Response: the provider that answered.
 pub const PROVIDER: &str = "x-byok-provider";
 /// Request: whether the server's key may pay in place of the user's, see [`Fallback`].
@@ -37,7 +39,7 @@ pub const WELL_KNOWN_PATH: &str = "/.well-known/keyferry";
 pub const SEALED_PREFIX: &str = "kf1.";
 /// Prefix of a [`LEASE`] handle.
 pub const LEASE_PREFIX: &str = "kfl_";
-/// Prefix of a job capability.
+/// Prefix of a [`JOB`] handle.
 pub const JOB_PREFIX: &str = "kfj_";
 
 /// Whether the server's key may pay for a request. Value of [`FALLBACK`].

@@ -8,6 +8,7 @@ pub const HELP: &str = "\
 keyferry-relay <command> [--config FILE]
 
   serve          run the relay
+  worker         work on the jobs that relays put into Redis
   check-config   read the configuration and print what is in effect, secrets redacted
   healthcheck    ask a running relay whether it is ready; exit code 0 or 1
   keygen         print a fresh entry for secrets.current, or with --identity one for
@@ -28,6 +29,8 @@ KEYFERRY_SECRETS__CURRENT_FILE=/run/secrets/relay to read it from a file.
 pub enum Command {
     /// Run the relay.
     Serve(Option<PathBuf>),
+    /// Work on jobs.
+    Worker(Option<PathBuf>),
     /// Print the effective configuration.
     CheckConfig(Option<PathBuf>),
     /// Ask a running relay for its readiness.
@@ -79,6 +82,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     }
     match command.as_deref() {
         Some("serve") => Ok(Command::Serve(config)),
+        Some("worker") => Ok(Command::Worker(config)),
         Some("check-config") => Ok(Command::CheckConfig(config)),
         Some("healthcheck") => Ok(Command::Healthcheck(config)),
         Some("keygen") if identity => Ok(Command::KeygenIdentity),
@@ -105,6 +109,10 @@ mod tests {
         assert_eq!(
             parse_words(&["--config=a.toml", "check-config"]).unwrap(),
             Command::CheckConfig(Some("a.toml".into()))
+        );
+        assert_eq!(
+            parse_words(&["worker", "-c", "a.toml"]).unwrap(),
+            Command::Worker(Some("a.toml".into()))
         );
         assert_eq!(parse_words(&[]).unwrap(), Command::Help);
         assert!(parse_words(&["serv"]).is_err());

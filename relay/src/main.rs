@@ -53,6 +53,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             });
         }
         Command::Serve(path) => serve(path)?,
+        Command::Worker(path) => work(path)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,6 +63,14 @@ fn serve(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(std::env::var("RUST_LOG").ok().as_deref());
     let reread = move || load(path.as_deref());
     runtime()?.block_on(keyferry_relay::serve(config, reread))?;
+    Ok(())
+}
+
+fn work(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+    let config = load(path.as_deref())?;
+    telemetry::init(std::env::var("RUST_LOG").ok().as_deref());
+    let reread = move || load(path.as_deref());
+    runtime()?.block_on(keyferry_relay::work(config, reread))?;
     Ok(())
 }
 

@@ -128,6 +128,8 @@ pub async fn serve(
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
     };
+    // What is not done by then is done by another worker, or not at all without Redis.
+    let _ = tokio::time::timeout(deadline, relay.jobs().queue().drained()).await;
     relay.limits().drained().await;
     tracing::info!(whole, "stopped");
     Ok(())
@@ -152,7 +154,7 @@ pub fn check(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-async fn bind(
+pub(crate) async fn bind(
     field: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), ServeError> {

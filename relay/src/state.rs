@@ -10,6 +10,7 @@ use keyferry_protocol::Provider;
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::edge::{Cors, Hosts};
+use crate::jobs::Jobs;
 use crate::leases::LeaseKeys;
 use crate::limits::{Limits, Policy};
 use crate::metrics::Metrics;
@@ -29,6 +30,7 @@ pub struct Relay {
     upstream: Upstream,
     metrics: Arc<Metrics>,
     limits: Arc<Limits>,
+    jobs: Arc<Jobs>,
     ids: RequestIds,
     bound: Bound,
     draining: AtomicBool,
@@ -136,12 +138,14 @@ impl Relay {
         // Exposed to derive the names callers are counted under.
         let secret = config.secrets.current.as_ref().map(Secret::expose);
         let limits = Limits::start(&config.store, secret, Arc::clone(&metrics))?;
+        let jobs = Jobs::start(&config, &upstream, &limits, &metrics)?;
         let live = Live::new(config, bound, &upstream, &metrics, None)?;
         Ok(Arc::new(Self {
             live: ArcSwap::from_pointee(live),
             upstream,
             metrics,
             limits,
+            jobs,
             ids: RequestIds::new()?,
             bound,
             draining: AtomicBool::new(false),
@@ -190,6 +194,12 @@ impl Relay {
     #[must_use]
     pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
+    }
+
+    /// Work that goes on after its maker has left.
+    #[must_use]
+    pub(crate) fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
     }
 
     /// Shared state.

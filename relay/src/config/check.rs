@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_vault(config)?;
     check_sizes(&config.server)?;
     check_static_dir(&config.server)?;
+    config.jobs.check(config.store.url.is_some())?;
     check_providers(config)
 }
 

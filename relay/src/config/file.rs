@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{AuthSettings, PlanSettings, TierSettings};
 use super::defaults;
 use super::tls::TlsSettings;
+use crate::jobs::JobSettings;
 use crate::limits::{LimitSettings, StoreSettings};
 use crate::origin::Origin;
 use crate::prices::PriceSettings;
@@ -37,6 +38,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// How much a caller may take.
     pub limits: LimitSettings,
+    /// Work that goes on after its maker has left.
+    pub jobs: JobSettings,
     /// The operator's own prices, by model.
     pub prices: BTreeMap<String, PriceSettings>,
     /// Who may be paid for.

@@ -17,11 +17,12 @@ const MAX_TOKEN: usize = 16 * 1024;
 pub struct Credentials {
     key: Option<Secret>,
     lease: Option<Secret>,
+    job: Option<Secret>,
     app_token: Option<Secret>,
 }
 
 impl Credentials {
-    /// Takes `X-BYOK-Key`, `X-BYOK-Lease` and every provider's auth header out of `headers`.
+    /// Takes `X-BYOK-Key`, `X-BYOK-Lease`, `X-BYOK-Job` and every provider's auth header out of `headers`.
     ///
     /// The headers are gone afterwards whatever the outcome, so a refusal can be traced safely.
     ///
@@ -31,11 +32,13 @@ impl Credentials {
     pub fn take(headers: &mut HeaderMap) -> Result<Self, ApiError> {
         let key = take_all(headers, &HeaderName::from_static(names::KEY));
         let lease = take_all(headers, &HeaderName::from_static(names::LEASE));
+        let job = take_all(headers, &HeaderName::from_static(names::JOB));
         let authorization = take_all(headers, &header::AUTHORIZATION);
         for name in names::PROVIDER_AUTH {
             drop(take_all(headers, &HeaderName::from_static(name)));
         }
         let [key, lease] = [single(key, "X-BYOK-Key")?, single(lease, "X-BYOK-Lease")?];
+        let job = single(job, "X-BYOK-Job")?;
         if key.is_some() && lease.is_some() {
             return Err(ApiError::new(
                 ErrorCode::DuplicateKeyHeader,
@@ -45,6 +48,7 @@ impl Credentials {
         Ok(Self {
             key,
             lease,
+            job,
             app_token: bearer(authorization),
         })
     }
@@ -59,6 +63,12 @@ impl Credentials {
     #[must_use]
     pub fn lease(&self) -> Option<&Secret> {
         self.lease.as_ref()
+    }
+
+    /// The value of `X-BYOK-Job`.
+    #[must_use]
+    pub fn job(&self) -> Option<&Secret> {
+        self.job.as_ref()
     }
 
     /// The token of `Authorization: Bearer …`, which is the app's, never a provider's.

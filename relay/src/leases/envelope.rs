@@ -12,8 +12,8 @@
 use zeroize::Zeroizing;
 
 use super::handle::Handle;
-use super::hazmat::{decrypt, derive_key, encrypt};
 use super::ring::LeaseKeys;
+use crate::hazmat::{decrypt, derive_key, encrypt};
 use crate::secret::Secret;
 
 const VERSION: u8 = 1;

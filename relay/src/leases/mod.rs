@@ -11,7 +11,6 @@
 
 mod envelope;
 mod handle;
-mod hazmat;
 mod ring;
 mod terms;
 

@@ -1,4 +1,4 @@
-//! The server's half of what opens leases, one key for each entry of the secret ring.
+//! The server's half of what opens leases and jobs, one key for each entry of the secret ring.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl LeaseKeys {
     }
 
     /// The one leases are made under, and its name.
-    pub(super) fn current(&self) -> (&str, &[u8; 32]) {
+    pub(crate) fn current(&self) -> (&str, &[u8; 32]) {
         match self.ring.first() {
             Some((name, key)) if self.has_current => (name, key),
             _ => (OWN, &self.own),
@@ -74,7 +74,7 @@ impl LeaseKeys {
     }
 
     /// The one of this name.
-    pub(super) fn get(&self, name: &[u8]) -> Option<&[u8; 32]> {
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&[u8; 32]> {
         if name == OWN.as_bytes() {
             return Some(&self.own);
         }

@@ -4,6 +4,7 @@
 //! Labels hold only words of closed lists (route templates, provider ids of the catalogue, codes),
 //! never anything a client sent: the number of series is bounded and none can carry a secret.
 
+mod jobs;
 mod labels;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use jobs::JobMetrics;
 use labels::{
     CodeLabel, FallbackLabels, KeyTestLabels, LimitLabel, PaymentLabels, RequestLabels,
     ResultLabel, RouteLabels, TokenLabels, UpstreamLabels, word,
@@ -60,6 +62,7 @@ pub struct Metrics {
     store_degraded: Gauge,
     reloads: Family<ResultLabel, Counter>,
     jwks_fetches: Family<ResultLabel, Counter>,
+    jobs: JobMetrics,
 }
 
 /// A request whose answer has been sent.
@@ -109,6 +112,7 @@ impl Metrics {
             store_degraded: Gauge::default(),
             reloads: Family::default(),
             jwks_fetches: Family::default(),
+            jobs: JobMetrics::default(),
         };
         metrics.register(&mut registry);
         Self {
@@ -190,6 +194,7 @@ impl Metrics {
             "Fetches of the token issuer's keys, by result",
             self.jwks_fetches.clone(),
         );
+        self.jobs.register(registry);
     }
 
     /// Counts a request when its answer has been sent or given up.

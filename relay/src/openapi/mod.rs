@@ -4,6 +4,7 @@
 //! The document says what the relay promises. Bodies of providers are theirs: of those it says
 //! only what the relay itself reads.
 
+mod jobs;
 mod operations;
 mod schemas;
 

@@ -4,6 +4,8 @@ use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::{Catalogue, header as names};
 use serde_json::{Map, Value, json};
 
+use super::jobs;
+
 /// Every path of the public listener that is not a file of the page.
 pub(super) fn paths(catalogue: &Catalogue) -> Value {
     let mut paths = Map::new();
@@ -21,6 +23,7 @@ pub(super) fn paths(catalogue: &Catalogue) -> Value {
     paths.insert("/connect/openrouter".to_owned(), connect_callback());
     paths.insert("/v1/leases".to_owned(), leases());
     paths.insert("/v1/leases/{id}".to_owned(), lease());
+    paths.extend(jobs::paths().map(|(path, item)| (path.to_owned(), item)));
     paths.insert("/v1/usage".to_owned(), usage());
     paths.insert("/v1/limits".to_owned(), limits());
     paths.insert("/.well-known/keyferry".to_owned(), well_known());
@@ -49,7 +52,7 @@ pub(super) fn paths(catalogue: &Catalogue) -> Value {
 }
 
 /// Headers that every relaying route reads.
-fn relay_parameters(fallback: bool) -> Vec<Value> {
+pub(super) fn relay_parameters(fallback: bool) -> Vec<Value> {
     let mut parameters = vec![json!({
         "name": "X-BYOK-Provider",
         "in": "header",
@@ -138,7 +141,7 @@ fn relay_headers() -> Value {
     Value::Object(headers)
 }
 
-fn refused() -> Value {
+pub(super) fn refused() -> Value {
     json!({ "$ref": "#/components/responses/Refused" })
 }
 

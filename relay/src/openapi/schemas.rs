@@ -17,6 +17,10 @@ pub(super) fn security() -> Value {
             "type": "apiKey", "in": "header", "name": "X-BYOK-Lease",
             "description": "A handle (kfl_…) in place of the key.",
         },
+        "byokJob": {
+            "type": "apiKey", "in": "header", "name": "X-BYOK-Job",
+            "description": "The handle of a job (kfj_…).",
+        },
         "appToken": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
             "description": "The app's token, where the operator asks for one.",
@@ -87,7 +91,7 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
     let ids: Vec<&str> = catalogue.iter().map(|row| &*row.id).collect();
     debug_assert!(ids.iter().all(|id| is_provider_id(id)));
     let model = json!({ "type": "string", "minLength": 1, "maxLength": MAX_MODEL, "pattern": "^[^\\u0000-\\u001F\\u007F-\\u009F]+$" });
-    json!({
+    let mut schemas = json!({
         "ProviderId": { "type": "string", "enum": ids },
         "ErrorCode": { "type": "string", "enum": codes },
         "Problem": {
@@ -297,7 +301,11 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
                 "degraded": { "type": "array", "items": { "type": "string" } },
             },
         },
-    })
+    });
+    if let Some(schemas) = schemas.as_object_mut() {
+        schemas.append(&mut super::jobs::schemas(&model));
+    }
+    schemas
 }
 
 fn verdicts() -> Vec<&'static str> {

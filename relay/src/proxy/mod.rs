@@ -17,7 +17,7 @@ use keyferry_protocol::scrub::{self, Scrubber};
 use keyferry_protocol::{ErrorCode, Provider, header as names};
 
 pub(crate) use answer::Answer;
-pub(crate) use inbound::{Fault, Inbound};
+pub(crate) use inbound::{Fault, Inbound, too_large};
 
 use crate::edge::{Outcome, Peer};
 use crate::error::ApiError;

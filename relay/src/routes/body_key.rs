@@ -5,6 +5,15 @@ use keyferry_protocol::ErrorCode;
 use crate::error::ApiError;
 use crate::secret::Secret;
 
+/// Top-level fields in which SDKs and hand-written clients put keys.
+pub(super) const KEY_FIELDS: [&str; 5] = [
+    "api_key",
+    "apiKey",
+    "x-byok-key",
+    "byok_key",
+    "authorization",
+];
+
 /// Shorter keys would be found by chance.
 const SHORTEST: usize = 16;
 

@@ -41,7 +41,7 @@ pub(super) async fn readyz(State(relay): State<Arc<Relay>>) -> Response {
 }
 
 /// `GET /.well-known/keyferry`: what a vault or an app must know before it uses this relay.
-pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
+pub(super) async fn well_known(State(relay): State<Arc<Relay>>, Ctx(context): Ctx) -> Response {
     let live = &context.live;
     let providers: Vec<Value> = live
         .providers
@@ -61,7 +61,7 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "now": now_millis(),
         "providers": providers,
-        "features": ["passthrough", "unified", "key-test", "leases"],
+        "features": features(&relay),
     });
     if let (Some(fields), Some(published)) = (body.as_object_mut(), live.opener.published()) {
         fields.insert(
@@ -84,6 +84,18 @@ pub(super) async fn well_known(Ctx(context): Ctx) -> Response {
         fields.insert("vaultOrigin".to_owned(), json!(origin.as_str()));
     }
     document(StatusCode::OK, &body)
+}
+
+/// What this relay does, as far as that differs between relays.
+fn features(relay: &Relay) -> Vec<&'static str> {
+    let mut features = vec!["passthrough", "unified", "key-test", "leases"];
+    if relay.jobs().is_enabled() {
+        features.push("jobs");
+    }
+    if relay.jobs().takes_audio() {
+        features.push("transcription-jobs");
+    }
+    features
 }
 
 /// `GET /openapi.json`: the relay's own description, with the providers it has now.

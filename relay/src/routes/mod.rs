@@ -3,6 +3,8 @@
 mod admin;
 mod body_key;
 mod connect;
+mod job_events;
+mod jobs;
 mod key_test;
 mod leases;
 mod meta;
@@ -28,7 +30,7 @@ use crate::usage;
 const PASSTHROUGH: &str = "/providers/{id}/{*path}";
 
 /// Every other route's template. A test holds it against the router and against /openapi.json.
-const TEMPLATES: [&str; 17] = [
+const TEMPLATES: [&str; 20] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
@@ -40,6 +42,9 @@ const TEMPLATES: [&str; 17] = [
     "/connect/openrouter",
     "/v1/leases",
     "/v1/leases/{id}",
+    "/v1/jobs",
+    "/v1/jobs/{id}",
+    "/v1/jobs/{id}/events",
     "/v1/usage",
     "/v1/limits",
     "/.well-known/keyferry",
@@ -72,6 +77,17 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
             get(leases::show)
                 .delete(leases::clear)
                 .fallback(get_delete_only),
+        ),
+        ("/v1/jobs", post(jobs::create).fallback(post_only)),
+        (
+            "/v1/jobs/{id}",
+            get(jobs::show)
+                .delete(jobs::cancel)
+                .fallback(get_delete_only),
+        ),
+        (
+            "/v1/jobs/{id}/events",
+            get(job_events::handle).fallback(get_only),
         ),
         ("/v1/usage", get(usage::routes::usage).fallback(get_only)),
         ("/v1/limits", get(usage::routes::limits).fallback(get_only)),

@@ -64,6 +64,15 @@ impl AnyStore {
         }
     }
 
+    /// Redis, when that is where it is kept.
+    #[must_use]
+    pub(crate) const fn redis(&self) -> Option<&RedisStore> {
+        match self {
+            Self::Local(_) => None,
+            Self::Redis(shared) => Some(&shared.redis),
+        }
+    }
+
     /// True when other instances see the same state.
     #[must_use]
     pub const fn is_shared(&self) -> bool {

@@ -45,27 +45,41 @@ ids! {
     ReservationId;
     /// One lease; random, the public half of its handle.
     LeaseId;
+    /// One job; random, the public half of its handle.
+    JobId;
 }
 
 impl LeaseId {
     /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: &u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let (pairs, []) = text.as_bytes().as_chunks() else {
-            return None;
-        };
-        let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
-        let mut bytes = [0; 16];
-        for (to, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *to = digit(high)? << 4 | digit(low)?;
-        }
-        Some(Self(bytes))
+        parse(text).map(Self)
     }
+}
+
+impl JobId {
+    /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse(text).map(Self)
+    }
+}
+
+fn parse(text: &str) -> Option<[u8; 16]> {
+    let digit = |byte: &u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = text.as_bytes().as_chunks() else {
+        return None;
+    };
+    let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
+    let mut bytes = [0; 16];
+    for (to, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *to = digit(high)? << 4 | digit(low)?;
+    }
+    Some(bytes)
 }
 
 impl CallerId {

@@ -54,7 +54,7 @@ pub(super) async fn handle(
     let secret = key.map(UserKey::secret);
     let payload = Payload::read(live, route, &parts.headers, body, secret).await?;
 
-    let target = find_target(live, &payload, &wishes, key)?;
+    let target = find_target(live, payload.model(), &wishes, key)?;
     if !target.provider.serves(route) {
         return Err(lacks(target.provider, route));
     }
@@ -114,9 +114,9 @@ pub(super) async fn handle(
 }
 
 /// The provider that serves the model, and the model's name there.
-fn find_target<'l>(
+pub(in crate::routes) fn find_target<'l>(
     live: &'l Live,
-    payload: &'l Payload,
+    model: &'l str,
     wishes: &'l Wishes,
     key: Option<&UserKey<'_>>,
 ) -> Result<Target<'l, 'l>, ApiError> {
@@ -129,17 +129,13 @@ fn find_target<'l>(
         ApiError::new(error.code(), detail)
     };
     if let Some(wanted) = wishes.provider() {
-        return catalogue
-            .route(payload.model(), Some(wanted))
-            .map_err(refuse);
+        return catalogue.route(model, Some(wanted)).map_err(refuse);
     }
-    let target = catalogue.route(payload.model(), None).map_err(refuse)?;
+    let target = catalogue.route(model, None).map_err(refuse)?;
     if let Some(lease) = key.and_then(UserKey::lease) {
         if *lease.terms.provider == *OPENROUTER {
             let openrouter = live.providers.get(OPENROUTER)?;
-            return catalogue
-                .route_to(openrouter, payload.model())
-                .map_err(refuse);
+            return catalogue.route_to(openrouter, model).map_err(refuse);
         }
         lease.terms.admit_provider(target.provider)?;
         return Ok(target);
@@ -147,7 +143,7 @@ fn find_target<'l>(
     match key.and_then(|key| owner(live, key.secret())) {
         // One OpenRouter key serves every model.
         Some(owner) if *owner.id == *OPENROUTER => {
-            catalogue.route_to(owner, payload.model()).map_err(refuse)
+            catalogue.route_to(owner, model).map_err(refuse)
         }
         // A key must not be shown to a company that did not issue it.
         Some(owner) if owner.id != target.provider.id => Err(ApiError::new(

@@ -13,18 +13,9 @@ use keyferry_protocol::{ErrorCode, find_model, json, splice_model};
 
 use crate::error::ApiError;
 use crate::proxy::Inbound;
-use crate::routes::body_key::{holds_key, key_in_body};
+use crate::routes::body_key::{KEY_FIELDS, holds_key, key_in_body};
 use crate::secret::Secret;
 use crate::state::Live;
-
-/// Top-level fields in which SDKs and hand-written clients put keys.
-const KEY_FIELDS: [&str; 5] = [
-    "api_key",
-    "apiKey",
-    "x-byok-key",
-    "byok_key",
-    "authorization",
-];
 
 /// The form of a body, with the place of its `model`.
 #[derive(Debug)]

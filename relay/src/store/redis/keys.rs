@@ -9,6 +9,9 @@
 //! keyferry:{<bucket>}:g          string  a rate of its own: client address, key tests
 //! keyferry:n:<nonce>             string  a nonce within its window
 //! keyferry:{lease}:<id>          string  a lease: proof and ciphertext
+//! keyferry:{jobs}:<id>           hash    a job: where it stands in clear, the rest ciphertext
+//! keyferry:{jobs}:<id>:t         string  its ticket, until its lease or the job has ended
+//! keyferry:{jobs}:q:<caller>     zset    jobs of a caller that have not ended
 //! keyferry:{<zone>}:probe        string  the health probe
 //! ```
 
@@ -17,7 +20,7 @@ use std::fmt::Write as _;
 use keyferry_protocol::Payer;
 
 use super::super::usage::{OTHER, model_key};
-use super::super::{Account, CallerId, LeaseId, RateKind, ReservationId};
+use super::super::{Account, CallerId, JobId, LeaseId, RateKind, ReservationId};
 
 /// Begins every name.
 const PREFIX: &str = "keyferry:";
@@ -44,6 +47,19 @@ pub(super) fn bucket(bucket: CallerId) -> String {
 
 pub(super) fn lease(id: LeaseId) -> String {
     format!("{PREFIX}{{lease}}:{id}")
+}
+
+pub(super) fn job(id: JobId) -> String {
+    format!("{PREFIX}{{jobs}}:{id}")
+}
+
+pub(super) fn job_ticket(id: JobId) -> String {
+    format!("{PREFIX}{{jobs}}:{id}:t")
+}
+
+/// The jobs of a caller that have not ended.
+pub(super) fn open_jobs(caller: CallerId) -> String {
+    format!("{PREFIX}{{jobs}}:q:{caller}")
 }
 
 pub(super) fn nonce(nonce: &[u8]) -> String {

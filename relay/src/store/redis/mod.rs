@@ -1,5 +1,6 @@
 //! Shared state of many instances, in Redis.
 
+mod jobs;
 mod keys;
 mod link;
 mod script;

@@ -30,6 +30,8 @@ pub(super) struct Scripts {
     pub(super) settle: Script,
     pub(super) bucket: Script,
     pub(super) lease: Script,
+    pub(super) job: Script,
+    pub(super) job_versions: Script,
 }
 
 impl Scripts {
@@ -40,6 +42,8 @@ impl Scripts {
             settle: Script::new(&[ROW, include_str!("scripts/settle.lua")]),
             bucket: Script::new(&[include_str!("scripts/bucket.lua")]),
             lease: Script::new(&[include_str!("scripts/lease.lua")]),
+            job: Script::new(&[include_str!("scripts/job.lua")]),
+            job_versions: Script::new(&[include_str!("scripts/job_versions.lua")]),
         }
     }
 }

@@ -1,0 +1,412 @@
+//! `POST /v1/jobs`, and `GET` and `DELETE /v1/jobs/{id}`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt as _;
+use keyferry_protocol::catalogue::Unified;
+use keyferry_protocol::routing::is_model_name;
+use keyferry_protocol::{ErrorCode, Payer, Provider, find_model, json, multipart, path};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::body_key::{KEY_FIELDS, holds_key, key_in_body};
+use super::{key_in_query, meta, unified};
+use crate::auth::Identity;
+use crate::callers;
+use crate::edge::{Context, Ctx};
+use crate::error::ApiError;
+use crate::jobs::{self, JobHandle, Jobs, Order, Pays, Uploaded, View, Work};
+use crate::keys::{self, SealedFor, UserKey};
+use crate::leases::{Terms, name_at_provider};
+use crate::limits::Who;
+use crate::proxy::Inbound;
+use crate::secret::Secret;
+use crate::state::{Live, Relay};
+use crate::store::{MAX_LEASE_TTL, StoreError};
+use crate::tiers::{Named, RequestFacts, named};
+use crate::wishes::Wishes;
+
+/// What is said of another request.
+const EXPECTED: &str =
+    "expected {\"kind\": \"chat\", \"request\": {…}}, the request being a chat completion's";
+
+/// Room for the object around a chat request.
+const AROUND: u64 = 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask<'a> {
+    kind: &'a str,
+    #[serde(borrow)]
+    request: &'a RawValue,
+}
+
+/// Takes a job, to be paid with the key or lease it comes with.
+pub(super) async fn create(
+    State(relay): State<Arc<Relay>>,
+    Ctx(context): Ctx,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let live = &context.live;
+    let (parts, body) = request.into_parts();
+    if parts.uri.query().is_some_and(path::query_has_key) {
+        return Err(key_in_query());
+    }
+    let jobs = enabled(&relay)?;
+    let wishes = Wishes::read(&parts.headers)?;
+    let identity = callers::identify(&relay, &context, &parts.headers).await?;
+    let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
+    let key = keys::user_key(&relay, &context, &sealed_for)
+        .await?
+        .ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::MissingKey,
+                "a job is paid with the user's key; send it in X-BYOK-Key, or a lease in X-BYOK-Lease",
+            )
+        })?;
+    let who = Who {
+        subject: identity.caller_id(),
+        plan: identity.plan(),
+        key: Some(key.secret()),
+        address: callers::address_of(&context, &parts.headers),
+    };
+    if key.lease().is_none() {
+        relay.limits().admit_lease(&live.policy, &who).await?;
+    }
+    let handle = JobHandle::generate()
+        .map_err(|_| ApiError::new(ErrorCode::Internal, "the job could not be made"))?;
+    let work = read(jobs, live, &parts, body, &handle, &identity, &key).await?;
+    let admission = Admission {
+        live,
+        wishes: &wishes,
+        key: &key,
+        identity: &identity,
+    };
+    let (provider, models) = admission.admit(&work)?;
+    let (pays, caller) = match key.lease() {
+        Some(lease) => {
+            let pays = Pays::Lease {
+                handle: context
+                    .credentials
+                    .lease()
+                    .ok_or_else(crate::leases::not_found)?,
+                expires_at: lease.terms.expires_at,
+            };
+            (pays, lease.terms.counted_as(identity.plan()))
+        }
+        None => {
+            let caller = relay.limits().caller(&who, Payer::User);
+            let lifetime = u64::try_from(MAX_LEASE_TTL.as_millis()).unwrap_or_default();
+            let terms = Terms {
+                subject: who.subject.map(str::to_owned),
+                plan: who.plan.map(str::to_owned),
+                caller: *caller.id().as_bytes(),
+                provisional: caller.is_provisional(),
+                address: who.address,
+                provider: provider.id.to_string(),
+                expires_at: jobs.now_millis() + lifetime,
+                max_micros: None,
+                models,
+            };
+            let pays = Pays::Key {
+                secret: key.secret(),
+                terms,
+                ttl: MAX_LEASE_TTL,
+            };
+            (pays, caller)
+        }
+    };
+    let order = Order {
+        handle,
+        subject: identity.caller_id(),
+        caller: caller.id(),
+        provider: &provider.id,
+        pays,
+        work,
+    };
+    let receipt = order.place(&relay, live).await?;
+    Ok(meta::document(StatusCode::ACCEPTED, &receipt))
+}
+
+/// How the job of `X-BYOK-Job` stands.
+pub(super) async fn show(
+    State(relay): State<Arc<Relay>>,
+    Ctx(context): Ctx,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let asked = Asked::read(&relay, &context, &parts, 0).await?;
+    let view = asked.view(&relay, &context.live).await?;
+    let json = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, json)], view.to_json()).into_response())
+}
+
+/// Ends the job of `X-BYOK-Job`, or forgets its result.
+pub(super) async fn cancel(
+    State(relay): State<Arc<Relay>>,
+    Ctx(context): Ctx,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let asked = Asked::read(&relay, &context, &parts, 0).await?;
+    let jobs = enabled(&relay)?;
+    jobs.cancel(&relay, &context.live, &asked.handle, asked.subject())
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Jobs, when they are taken and shared state can be reached.
+fn enabled(relay: &Relay) -> Result<&Arc<Jobs>, ApiError> {
+    let jobs = relay.jobs();
+    if !jobs.is_enabled() {
+        return Err(ApiError::new(
+            ErrorCode::EndpointUnsupported,
+            "this relay takes no jobs",
+        ));
+    }
+    if jobs.is_shared() && relay.limits().is_degraded() {
+        return Err(StoreError::not_done("connection").into());
+    }
+    Ok(jobs)
+}
+
+/// A job that is asked about, proven by its handle.
+pub(super) struct Asked {
+    pub(super) handle: JobHandle,
+    identity: Identity,
+}
+
+impl Asked {
+    /// The job whose id stands `behind` segments before the path's end, and in `X-BYOK-Job`.
+    ///
+    /// # Errors
+    /// `job_not_found`; those of identifying the caller.
+    pub(super) async fn read(
+        relay: &Relay,
+        context: &Context,
+        parts: &Parts,
+        behind: usize,
+    ) -> Result<Self, ApiError> {
+        if parts.uri.query().is_some_and(path::query_has_key) {
+            return Err(key_in_query());
+        }
+        let identity = callers::identify(relay, context, &parts.headers).await?;
+        enabled(relay)?;
+        let named = parts.uri.path().rsplit('/').nth(behind);
+        let handle = context
+            .credentials
+            .job()
+            .and_then(JobHandle::parse)
+            .filter(|handle| named == Some(handle.id().to_string().as_str()))
+            .ok_or_else(jobs::not_found)?;
+        Ok(Self { handle, identity })
+    }
+
+    fn subject(&self) -> Option<&str> {
+        self.identity.caller_id()
+    }
+
+    /// The job as it stands.
+    ///
+    /// # Errors
+    /// `job_not_found`, `store_unavailable`.
+    pub(super) async fn view(&self, relay: &Relay, live: &Live) -> Result<View, ApiError> {
+        relay.jobs().read(live, &self.handle, self.subject()).await
+    }
+}
+
+/// Reads the work, of either form.
+async fn read(
+    jobs: &Arc<Jobs>,
+    live: &Live,
+    parts: &Parts,
+    body: Body,
+    handle: &JobHandle,
+    identity: &Identity,
+    key: &UserKey<'_>,
+) -> Result<Work, ApiError> {
+    let mut types = parts.headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = types
+        .next()
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| types.next().is_none())
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return chat(live, body, key.secret()).await.map(Work::Chat);
+    }
+    let boundary = multipart::boundary(content_type).ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::UnsupportedMediaType,
+            "this route takes application/json for a chat, multipart/form-data for a transcription",
+        )
+    })?;
+    if !jobs.takes_audio() {
+        return Err(ApiError::new(
+            ErrorCode::EndpointUnsupported,
+            "this relay has no store for audio that its workers share; the operator sets jobs.audio",
+        ));
+    }
+    let uploaded =
+        Uploaded::read(jobs, live, handle, identity.caller_id(), &boundary, body).await?;
+    if uploaded
+        .texts()
+        .any(|text| holds_key(text.as_bytes(), key.secret()))
+    {
+        return Err(key_in_body());
+    }
+    Ok(Work::Transcription(uploaded))
+}
+
+/// The chat request in a JSON body, as it was written.
+async fn chat(live: &Live, body: Body, key: &Secret) -> Result<String, ApiError> {
+    let limit = live.config.jobs.max_request_bytes + AROUND;
+    let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
+    let bytes: Bytes = body
+        .collect()
+        .await
+        .map_err(|_| {
+            fault
+                .error()
+                .unwrap_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body broke off"))
+        })?
+        .to_bytes();
+    if holds_key(&bytes, key) {
+        return Err(key_in_body());
+    }
+    // The strict reader first: it tells duplicates and bad JSON apart.
+    let [kind, request] = json::top_level(&bytes, ["kind", "request"])
+        .map_err(|error| ApiError::new(error.code(), error.message()))?;
+    let ask = serde_json::from_slice::<Ask<'_>>(&bytes)
+        .ok()
+        .filter(|ask| ask.kind == "chat" && kind.is_some() && request.is_some())
+        .ok_or_else(|| bad_field(EXPECTED))?;
+    Ok(ask.request.get().to_owned())
+}
+
+/// What decides whether work may be done.
+struct Admission<'a> {
+    live: &'a Live,
+    wishes: &'a Wishes,
+    key: &'a UserKey<'a>,
+    identity: &'a Identity,
+}
+
+impl<'a> Admission<'a> {
+    /// Where the work goes, and the models it runs by their names there; `None` when it does not
+    /// say plainly.
+    ///
+    /// # Errors
+    /// What a call with the same body would be refused with.
+    fn admit(&self, work: &Work) -> Result<(&'a Provider, Option<Vec<String>>), ApiError> {
+        match work {
+            Work::Chat(body) => {
+                let (provider, named) = self.chat(body)?;
+                Ok((provider, self.names(provider, &named)))
+            }
+            Work::Transcription(uploaded) => {
+                let model = uploaded.model();
+                if !is_model_name(model) {
+                    return Err(bad_field("the field 'model' is not a usable name"));
+                }
+                let provider = self.provider(model, Unified::Transcriptions)?;
+                let named = Named::Models(vec![model.to_owned()]);
+                self.models(provider, &named)?;
+                let mut models = self.names(provider, &named);
+                if let Some(then) = uploaded.then() {
+                    let (next, named) = self.chat(then)?;
+                    if next.id != provider.id {
+                        return Err(ApiError::new(
+                            ErrorCode::ProviderMismatch,
+                            "the chat in 'then' must be served by the provider that transcribes: the job has one key",
+                        )
+                        .provider(&next.id));
+                    }
+                    let more = self.names(provider, &named);
+                    models = models
+                        .zip(more)
+                        .map(|(models, more)| [models, more].concat());
+                }
+                Ok((provider, models))
+            }
+        }
+    }
+
+    fn chat(&self, body: &str) -> Result<(&'a Provider, Named), ApiError> {
+        let bytes = body.as_bytes();
+        let model =
+            find_model(bytes).map_err(|error| ApiError::new(error.code(), error.to_string()))?;
+        let keys = json::top_level(bytes, KEY_FIELDS)
+            .map_err(|error| ApiError::new(error.code(), error.message()))?;
+        if keys.iter().flatten().any(|value| !value.is_null()) {
+            return Err(key_in_body());
+        }
+        let [stream, messages] = json::top_level(bytes, ["stream", "messages"])
+            .map_err(|error| ApiError::new(error.code(), error.message()))?;
+        if stream.is_some_and(|value| value.as_bool() != Some(false) && !value.is_null()) {
+            return Err(bad_field(
+                "a job's answer is not streamed: leave 'stream' out",
+            ));
+        }
+        if messages.is_none_or(|value| value.kind != json::Kind::Array) {
+            return Err(bad_field("the request has no list of 'messages'"));
+        }
+        let provider = self.provider(&model.name, Unified::ChatCompletions)?;
+        let path = provider.unified_path(Unified::ChatCompletions);
+        let json = HeaderValue::from_static("application/json");
+        let facts = RequestFacts {
+            provider,
+            method: &Method::POST,
+            path: &path,
+            headers: &HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
+        };
+        let named = named(&facts, bytes)?;
+        self.models(provider, &named)?;
+        Ok((provider, named))
+    }
+
+    fn provider(&self, model: &str, route: Unified) -> Result<&'a Provider, ApiError> {
+        let target = unified::find_target(self.live, model, self.wishes, Some(self.key))?;
+        if !target.provider.serves(route) {
+            return Err(unified::lacks(target.provider, route));
+        }
+        self.live.providers.get(&target.provider.id)
+    }
+
+    /// Holds models against the caller's plan and the lease.
+    fn models(&self, provider: &Provider, named: &Named) -> Result<(), ApiError> {
+        if let Some(gate) = self.live.tiers.gate(self.identity.plan()) {
+            gate.admit(named)?;
+        }
+        if let Some(lease) = self.key.lease() {
+            lease.terms.admit_provider(provider)?;
+            let catalogue = self.live.providers.catalogue();
+            lease.terms.admit_models(catalogue, provider, named)?;
+        }
+        Ok(())
+    }
+
+    fn names(&self, provider: &Provider, named: &Named) -> Option<Vec<String>> {
+        let catalogue = self.live.providers.catalogue();
+        match named {
+            Named::Models(models) => models
+                .iter()
+                .map(|model| name_at_provider(catalogue, provider, model))
+                .collect(),
+            Named::Nothing | Named::Unknown => None,
+        }
+    }
+}
+
+fn bad_field(detail: &'static str) -> ApiError {
+    ApiError::new(ErrorCode::BadField, detail)
+}
+
+/// Longest silence of an event stream: proxies give up after 60 s and more.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
