@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { folder, packed, root } from "./packed.mjs";
@@ -42,4 +43,24 @@ test("importing an entry where there is no page does nothing", () => {
   assert.equal(status, 0, stderr);
   // Lit counts its copies on a page in these, and keeps what it knows of properties.
   assert.deepEqual(JSON.parse(stdout), ["litElementVersions", "litHtmlVersions", "litPropertyMetadata", "reactiveElementVersions"]);
+});
+
+test("what an app imports and does not use is not in its bundle", async () => {
+  const bundle = async (/** @type {string} */ contents) => {
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: folder },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      external: ["react"],
+      legalComments: "none",
+      logLevel: "error",
+      write: false,
+    });
+    return outputFiles[0]?.text ?? "";
+  };
+  const unused = ["index", "react", "inline", "testing"].map((name) => `import "./${name}.js";`).join("");
+  assert.equal(await bundle(unused), "");
+  assert.ok((await bundle('export { VaultError } from "./index.js";')).length < 2_000, "the error class alone");
+  assert.match(await bundle('import "./elements.js";'), /customElements\.define/);
 });

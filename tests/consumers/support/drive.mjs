@@ -58,7 +58,18 @@ export async function visit(t, serve, path = "/") {
  * @param {Awaited<ReturnType<typeof visit>>} visited
  * @param {"frame" | "page"} [mode]
  */
-export async function useAsAPerson({ page, complaints, standin }, mode = "frame") {
+export async function useAsAPerson(visited, mode = "frame") {
+  try {
+    await steps(visited, mode);
+  } catch (cause) {
+    // What a step waited for in vain is seldom why.
+    throw new Error(`the page said: ${visited.complaints.join("; ") || "nothing"}`, { cause });
+  }
+  assert.deepEqual(visited.complaints, []);
+}
+
+/** @param {Awaited<ReturnType<typeof visit>>} visited @param {"frame" | "page"} mode */
+async function steps({ page, standin }, mode) {
   await stateIs(page, "empty");
   const dialog = mode === "frame" ? page.frameLocator("dialog iframe") : page.locator("dialog keyferry-settings");
   await page.getByRole("button", { name: "Keys" }).click();
@@ -83,7 +94,6 @@ export async function useAsAPerson({ page, complaints, standin }, mode = "frame"
   await stateIs(page, "locked");
   await page.getByRole("button", { name: "Send" }).click();
   await dialog.getByTestId("unlock-password").waitFor();
-  assert.deepEqual(complaints, []);
 }
 
 /** Sends a message, waits for the whole answer; gives how often the page showed more of it. @param {Page} page */
