@@ -18,7 +18,7 @@ import { startStandin } from "../support/standin.mjs";
 export const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
 
 /** A file of the package. @param {string} name @param {string} type @returns {import("node:http").RequestListener} */
-function packaged(name, type) {
+export function packaged(name, type) {
   return async (_request, response) => {
     const file = new URL(`../../target/npm/keyferry/${name}`, import.meta.url);
     response.writeHead(200, { "content-type": type }).end(await readFile(file));
@@ -71,6 +71,8 @@ export function useDocuments({ fixtures } = {}) {
     pages,
     standin: () => standin,
     relay: () => relay,
+    /** Every path the app was asked for. */
+    seen: () => app.seen,
     /** A profile of its own. */
     profile: async () => {
       await (started ??= start());
