@@ -1,6 +1,7 @@
 // Every recipe of docs/sdks.md, as it stands there.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { bundle } from "../support/bundle.mjs";
@@ -76,6 +77,14 @@ test("the vault's module asks for what is missing", async () => {
   const { page } = await show(fresh, recipes.take("No SDK").code, { modules });
   await dialogOf(page).getByTestId("create-password").waitFor();
   await fresh.close();
+});
+
+test("the versions named are those tried", async () => {
+  const { dependencies } = JSON.parse(await readFile(new URL("../sdk/package.json", import.meta.url), "utf8"));
+  const text = await readFile(new URL("../../docs/sdks.md", import.meta.url), "utf8");
+  const rows = [...text.matchAll(/^\| \[`([^`]+)`\][^|]*\| ([\d.]+) \|/gm)].map(([, name, version]) => [name, version]);
+  assert.equal(rows.length, 5);
+  assert.deepEqual(rows, rows.map(([name]) => [name, dependencies[String(name)]]));
 });
 
 test("no recipe is left out", () => recipes.assertAllTaken());
