@@ -2,44 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BOTH, HEADER, MANIFEST, SECOND_KEY, found, keep, restore, stored, tamper } from "./records.mjs";
 import { OPENAI_KEY, PASSWORD, failure, open, openWithKey, useSite } from "./site.mjs";
-
-/** @typedef {import("playwright-core").Page} Page */
 
 const { page: newPage, tab } = useSite();
 const NEXT = "a different horse battery staple";
-/** The record that is readable without a password: what and whose vault this is. */
-const HEADER = "1/00000000000000000000000000000000";
-const SECOND = "sk-ant-api03-" + "b".repeat(60);
-
-/** Runs in the page with the vault's records: a map from name to bytes. @param {Page} page @param {string} code */
-function tamper(page, code) {
-  return page.evaluate(async (code) => {
-    // Before anything is awaited: later the page's CSP applies to this code as well.
-    const change = new Function("records", code);
-    /** @param {IDBRequest} request @returns {Promise<any>} */
-    const done = (request) => new Promise((resolve, reject) => ((request.onsuccess = () => resolve(request.result)), (request.onerror = () => reject(request.error))));
-    const database = await done(indexedDB.open("keyferry:default"));
-    const store = database.transaction("records", "readwrite").objectStore("records");
-    const names = await done(store.getAllKeys());
-    const records = new Map();
-    for (const name of names) records.set(name, await done(store.get(name)));
-    change(records);
-    store.clear();
-    for (const [name, bytes] of records) store.put(bytes, name);
-    await new Promise((resolve) => (store.transaction.oncomplete = resolve));
-    database.close();
-    return names;
-  }, code);
-}
-
-/** A vault with two keys, locked, its worker gone. @param {Page} page */
-async function stored(page) {
-  await openWithKey(page);
-  await page.evaluate((key) => vault.keys.add({ provider: "anthropic", key }), SECOND);
-  await page.evaluate(() => vault.lock());
-  await page.evaluate(() => vault.close());
-}
+const OPEN = `await kf.openVault({ relay: location.origin, worker: "dedicated" })`;
 
 test("a full disk changes nothing and says quota", async (t) => {
   const page = await newPage(t);
@@ -53,7 +21,7 @@ test("a full disk changes nothing and says quota", async (t) => {
     };
     Object.assign(globalThis, { heal: () => (IDBObjectStore.prototype.put = put) });
   });
-  const add = `await vault.keys.add({ provider: "anthropic", key: "${SECOND}" })`;
+  const add = `await vault.keys.add({ provider: "anthropic", key: "${SECOND_KEY}" })`;
   assert.equal((await failure(page, add))?.code, "quota");
   const change = `await vault.changePassword(${JSON.stringify(PASSWORD)}, ${JSON.stringify(NEXT)})`;
   assert.equal((await failure(page, change))?.code, "quota");
@@ -128,80 +96,162 @@ test("any one record changed, cut or dropped is noticed, and the rest stays usab
   }
 });
 
-test("swapped and rolled-back records are noticed", async (t) => {
+/** The names of records of a kind, in code for `tamper`. @param {number} kind */
+const named = (kind) => `[...records.keys()].filter((name) => name.startsWith("${kind}/"))`;
+
+test("swapped records are noticed", async (t) => {
   const page = await newPage(t);
   await stored(page);
-  const found = (/** @type {string} */ password) =>
-    page.evaluate(async (password) => {
-      const vault = await kf.openVault({ relay: location.origin, worker: "dedicated" });
-      await vault.unlock({ password });
-      const keys = await vault.keys.list();
-      const texts = await Promise.all(keys.map(({ id }) => vault.keys.reveal(id, password).then((bytes) => new TextDecoder().decode(bytes), (error) => error.code)));
-      const { damaged } = vault.getSnapshot();
-      vault.close();
-      return { texts: texts.sort(), damaged: damaged.length, names: keys.map(({ name }) => name) };
-    }, password);
-  const secrets = `[...records.keys()].filter((name) => name.startsWith("6/"))`;
-  await tamper(page, `globalThis.saved = new Map(records); const [a, b] = ${secrets}; const first = records.get(a); records.set(a, records.get(b)); records.set(b, first);`);
-  const swapped = await found(PASSWORD);
-  assert.deepEqual(swapped.texts, ["corrupt", "corrupt"]);
-  assert.equal(swapped.damaged, 2);
+  await tamper(page, `const [a, b] = ${named(6)}; const first = records.get(a); records.set(a, records.get(b)); records.set(b, first);`);
+  const after = await found(page);
+  assert.deepEqual(after.texts, ["corrupt", "corrupt"]);
+  assert.equal(after.damaged?.length, 2);
+});
 
-  await tamper(page, "records.clear(); saved.forEach((bytes, name) => records.set(name, bytes));");
+test("a rolled-back record is noticed", async (t) => {
+  const page = await newPage(t);
+  await stored(page);
+  await keep(page);
   await page.evaluate(async (password) => {
     const vault = await kf.openVault({ relay: location.origin, worker: "dedicated" });
     await vault.unlock({ password });
     for (const { id, provider } of await vault.keys.list()) await vault.keys.update(id, { name: `renamed ${provider}` });
     vault.close();
   }, PASSWORD);
-  await tamper(page, `const [name] = [...records.keys()].filter((name) => name.startsWith("5/")); records.set(name, saved.get(name));`);
-  const rolledBack = await found(PASSWORD);
-  assert.equal(rolledBack.damaged, 1);
-  assert.ok(!rolledBack.names.some((name) => name === "OpenAI" || name === "Anthropic"), `an old name is back: ${rolledBack.names}`);
+  await tamper(page, `const [name] = ${named(5)}; records.set(name, saved.get(name));`);
+  const after = await found(page);
+  assert.deepEqual(after.damaged, ["rolled_back"]);
+  assert.ok(after.names?.some((name) => name.startsWith("renamed")) && after.texts?.some((text) => BOTH.includes(text)), "the other key is readable");
+  assert.ok(!after.names?.some((name) => name === "OpenAI" || name === "Anthropic"), `an old name is back: ${after.names}`);
 });
 
-test("a password change killed at any point leaves the old or the new vault", async (t) => {
+test("a record of another vault is none of this one's, though the password is the same", async (t) => {
+  const page = await newPage(t);
+  await page.evaluate(
+    async ([password, key]) => {
+      const other = await kf.openVault({ relay: location.origin, worker: "dedicated", name: "other" });
+      await other.create(String(password));
+      await other.keys.add({ provider: "openai", key: String(key), name: "foreign" });
+      other.close();
+    },
+    [PASSWORD, "sk-proj-" + "f".repeat(40)],
+  );
+  await tamper(page, `globalThis.foreign = new Map(records);`, "other");
+  await stored(page);
+  await keep(page);
+  // In the place of this vault's own.
+  for (const kind of [4, 5, 6]) {
+    await tamper(page, `const [name] = ${named(kind)}; records.set(name, [...foreign].find(([other]) => other.startsWith("${kind}/"))[1]);`);
+    const after = await found(page);
+    assert.deepEqual(after.damaged?.length, 1, `kind ${kind}`);
+    assert.equal(after.texts?.filter((text) => BOTH.includes(text)).length, kind === 4 ? 2 : 1, `kind ${kind}`);
+    assert.ok(!after.names?.includes("foreign"));
+    await restore(page);
+  }
+  // Beside them.
+  await tamper(page, `foreign.forEach((bytes, name) => /^[56]/.test(name) && records.set(name, bytes));`);
+  const beside = await found(page);
+  assert.deepEqual(beside.texts, BOTH);
+  assert.ok(!beside.names?.includes("foreign"));
+  await restore(page);
+  // Its list of records, and its way in.
+  await tamper(page, `records.set("${MANIFEST}", foreign.get("${MANIFEST}"));`);
+  assert.deepEqual(await found(page), { code: "corrupt" });
+  await restore(page);
+  await tamper(page, `const slots = (of) => [...of.keys()].filter((name) => name.startsWith("3/")); slots(records).forEach((name) => records.delete(name)); slots(foreign).forEach((name) => records.set(name, foreign.get(name)));`);
+  assert.deepEqual(await found(page), { code: "wrong_password" });
+  await restore(page);
+  assert.deepEqual((await found(page)).texts, BOTH, "nothing was lost by all this");
+});
+
+test("what a newer version wrote is future_version, and left as it is", async (t) => {
   const page = await newPage(t);
   await stored(page);
-  const clean = await tamper(page, "globalThis.saved = new Map(records);");
-  assert.ok(clean.length > 0);
-  const outcomes = new Set();
-  for (let operations = 1; ; operations++) {
-    assert.ok(operations < 200, "the change ends");
-    await tamper(page, "records.clear(); saved.forEach((bytes, name) => records.set(name, bytes));");
-    await open(page, { workerUrl: "/probe.js" });
-    await page.evaluate((password) => vault.unlock({ password }), PASSWORD);
-    const worker = page.workers().at(-1);
-    await worker?.evaluate((operations) => {
-      let left = operations;
-      const count = () => {
-        if (--left === 0) self.close();
-      };
-      for (const name of /** @type {const} */ (["put", "delete", "clear", "get", "getAll"])) {
-        const original = /** @type {any} */ (IDBObjectStore.prototype[name]);
-        /** @type {any} */ (IDBObjectStore.prototype)[name] = function (/** @type {any[]} */ ...args) {
-          const request = original.apply(this, args);
-          count();
-          return request;
-        };
-      }
-    }, operations);
-    const changed = await page.evaluate(async ([password, next]) => vault.changePassword(String(password), String(next)).then(() => true, (error) => error.code), [PASSWORD, NEXT]);
-    await page.evaluate(() => vault.close());
-    await open(page, { workerUrl: "/probe.js" });
-    const opened = await page.evaluate(async ([password, next]) => {
-      const tryOpen = async (/** @type {string | undefined} */ password) => vault.unlock({ password: String(password) }).then(() => vault.keys.list(), (error) => error.code);
-      const [old, fresh] = [await tryOpen(password), await vault.lock().then(() => tryOpen(next))];
-      vault.close();
-      return { old: Array.isArray(old) ? old.length : old, fresh: Array.isArray(fresh) ? fresh.length : fresh };
-    }, [PASSWORD, NEXT]);
-    const which = opened.old === 2 ? "old" : "new";
-    outcomes.add(which);
-    assert.deepEqual(opened, which === "old" ? { old: 2, fresh: "wrong_password" } : { old: "wrong_password", fresh: 2 }, `after ${operations} operations`);
-    if (changed === true) break;
-    assert.equal(changed, "worker_failed");
+  await keep(page);
+  /** A record with another format version. @param {string} name @param {number} at where its version's low byte is */
+  const raised = (name, at) => tamper(page, `const bytes = records.get(${name}).slice(); bytes[${at}] = 2; records.set(${name}, bytes);`);
+  await raised(`"${HEADER}"`, 9);
+  assert.deepEqual(await found(page), { code: "future_version" });
+  await restore(page);
+  await raised(`"${MANIFEST}"`, 1);
+  assert.deepEqual(await found(page), { code: "future_version" });
+  await restore(page);
+  await tamper(page, `${named(3)}.forEach((name) => { const bytes = records.get(name).slice(); bytes[1] = 2; records.set(name, bytes); });`);
+  assert.deepEqual(await found(page), { code: "future_version" });
+  await restore(page);
+  for (const kind of [5, 6]) {
+    await raised(`${named(kind)}[0]`, 1);
+    const after = await found(page);
+    assert.equal(after.damaged?.length, 1, `kind ${kind}`);
+    assert.equal(after.texts?.filter((text) => BOTH.includes(text)).length, 1, "the other key is readable");
+    await restore(page);
   }
-  assert.deepEqual(outcomes, new Set(["old", "new"]));
+  assert.deepEqual((await found(page)).texts, BOTH, "nothing was changed by looking");
+});
+
+test("a damaged key is told and can be removed; only then is the vault key changed", async (t) => {
+  const page = await newPage(t);
+  await stored(page);
+  await tamper(page, `const [name] = ${named(6)}; records.set(name, records.get(name).slice(0, -1));`);
+  await open(page);
+  const change = `await vault.changePassword(${JSON.stringify(PASSWORD)}, ${JSON.stringify(NEXT)})`;
+  await page.evaluate((password) => vault.unlock({ password }), PASSWORD);
+  assert.equal((await failure(page, change))?.code, "corrupt", "a key that cannot be read is not lost silently");
+  // Which one it is shows when they are used.
+  await page.evaluate(async (password) => {
+    for (const { id } of await vault.keys.list()) await vault.keys.reveal(id, password).catch(() => undefined);
+  }, PASSWORD);
+  const damaged = await page.evaluate(() => vault.getSnapshot().damaged);
+  assert.equal(damaged.length, 1);
+  await page.evaluate((id) => vault.keys.remove(String(id)), damaged[0]?.id);
+  assert.equal(await failure(page, change), null);
+  await page.evaluate(() => vault.close());
+  const after = await found(page, NEXT);
+  assert.deepEqual([after.texts?.length, after.damaged], [1, []]);
+});
+
+test("a connection that is lost in the middle of a write changes nothing, and the next call has another", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page, { workerUrl: "/probe.js" });
+  const [worker] = page.workers();
+  // As WebKit does it: the transaction is aborted, the connection closed, and only then told.
+  await worker?.evaluate(() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...args) {
+      IDBObjectStore.prototype.put = put;
+      const request = put.apply(this, args);
+      const { db } = this.transaction;
+      this.transaction.abort();
+      db.close();
+      db.dispatchEvent(new Event("close"));
+      return request;
+    };
+  });
+  const add = `await vault.keys.add({ provider: "anthropic", key: "${SECOND_KEY}" })`;
+  const lost = await failure(page, add);
+  assert.equal(lost?.code, "storage_failed");
+  assert.equal((await page.evaluate(() => vault.keys.list())).length, 1, "and what is in memory is what is stored");
+  assert.equal(await failure(page, add), null);
+  await page.evaluate(() => vault.close());
+  assert.deepEqual((await found(page)).texts, BOTH);
+});
+
+test("a database deleted under a locked vault leaves none, and under a writing one is storage_lost", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page);
+  const deleted = () => page.evaluate(() => new Promise((resolve) => (indexedDB.deleteDatabase("keyferry:default").onsuccess = resolve)));
+  await deleted();
+  assert.equal((await failure(page, `await vault.keys.add({ provider: "anthropic", key: "${SECOND_KEY}" })`))?.code, "storage_lost");
+  await page.evaluate(() => vault.close());
+  await open(page);
+  assert.equal(await page.evaluate(() => vault.state), "empty");
+  await page.evaluate(async (password) => {
+    await vault.create(password);
+    await vault.lock();
+  }, PASSWORD);
+  await deleted();
+  const code = (await failure(page, `await vault.unlock({ password: ${JSON.stringify(PASSWORD)} })`))?.code;
+  assert.ok(code === "no_vault" || code === "storage_lost", String(code));
 });
 
 test("a tab that writes while another dies leaves no lock behind", async (t) => {
@@ -219,6 +269,6 @@ test("a tab that writes while another dies leaves no lock behind", async (t) => 
     };
   });
   void one.evaluate((key) => void vault.keys.add({ provider: "groq", key }).catch(() => undefined), "gsk_" + "c".repeat(52));
-  await two.evaluate((key) => vault.keys.add({ provider: "anthropic", key }), SECOND);
+  await two.evaluate((key) => vault.keys.add({ provider: "anthropic", key }), SECOND_KEY);
   assert.ok((await two.evaluate(() => vault.keys.list())).some(({ provider }) => provider === "anthropic"));
 });
