@@ -5,6 +5,8 @@ import { LLMock } from "@copilotkit/aimock";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
+import { signIn } from "./openrouter.mjs";
+
 /** What it answers when no fixture of the test's own matches. */
 export const ANSWER =
   "This answer streams from a stand-in provider on your own machine. " +
@@ -29,6 +31,8 @@ export async function startStandin({ port = 0, latency = 25, keys, fixtures } = 
     ...(keys && { auth: { apiKeys: keys } }),
   });
   fixtures?.(mock);
+  const { page, trade } = signIn();
+  mock.mount("/auth", page).mount("/api/v1/auth/keys", trade);
   mock.onTranscription({ transcription: { text: "A short recording, transcribed by the stand-in provider." } });
   mock.addFixture({ match: {}, response: { content: ANSWER } });
   await mock.start();

@@ -29,7 +29,7 @@ export function startApp(place: HTMLElement, vault: Vault, messageFor: MessageFo
   // All are kept through navigation: a conversation and an answer on its way outlive a look at
   // the settings, and a recovery code on screen outlives a look at the chat.
   const settings = settingsView(vault);
-  const chat = chatView(vault, {
+  const chat = chatView(vault, messageFor, {
     openKeys: (provider) => void attempt(() => vault.ui.open("keys", provider === undefined ? {} : { provider })),
     openUnlock: () => void attempt(() => vault.ui.open("unlock")),
   });
@@ -59,7 +59,8 @@ export function startApp(place: HTMLElement, vault: Vault, messageFor: MessageFo
     event.preventDefault();
     main.focus();
   });
-  fill(place, skip, top.root, main, ...liveRegions);
+  top.root.prepend(skip);
+  fill(place, top.root, main, ...liveRegions);
 
   vault.subscribe(render);
   addEventListener("hashchange", render);

@@ -20,6 +20,7 @@ const vaultActions: { readonly [code: string]: Action } = {
   locked: "unlock",
   network: "reload",
   storage_lost: "reload",
+  storage_failed: "reload",
   worker_failed: "reload",
   reload_required: "reload",
   closed: "reload",
@@ -49,7 +50,7 @@ export function notLoaded(): Problem {
 }
 
 /** From the end of a chat answer; `name` is the provider's. */
-export function fromRequest(failure: Failure, name: string): Problem {
+export function fromRequest(failure: Failure, name: string, messageFor: MessageFor): Problem {
   const wait = failure.retryAfter === null ? null : strings.waitSeconds(failure.retryAfter);
   const said = failure.message === null ? null : strings.chat.providerSaid(name, failure.message);
   const { code } = failure;
@@ -72,6 +73,9 @@ export function fromRequest(failure: Failure, name: string): Problem {
       action: requestActions[known] ?? "retry",
     };
   }
+  // Some refusals are the vault's own, such as relay_downgraded.
+  const own = messageFor(code);
+  if (own) return { ...own, code, detail: wait, action: vaultActions[code] ?? "retry" };
   // A relay newer than this page may know codes that have no sentence here.
   const fallback = failure.message === null ? null : strings.chat.relaySaid(failure.message);
   return {

@@ -60,21 +60,21 @@ test("anything else thrown is said to be unexpected, without quoting it", () => 
 });
 
 test("relay codes lead to the step that helps", () => {
-  assert.equal(fromRequest(failure({ code: "missing_key", status: 401 }), "OpenAI").action, "add-key");
-  assert.equal(fromRequest(failure({ code: "locked", status: 423 }), "OpenAI").action, "unlock");
-  assert.equal(fromRequest(failure({ code: "provider_unreachable", status: 502 }), "OpenAI").action, "retry");
+  assert.equal(fromRequest(failure({ code: "missing_key", status: 401 }), "OpenAI", messageFor).action, "add-key");
+  assert.equal(fromRequest(failure({ code: "locked", status: 423 }), "OpenAI", messageFor).action, "unlock");
+  assert.equal(fromRequest(failure({ code: "provider_unreachable", status: 502 }), "OpenAI", messageFor).action, "retry");
 });
 
 test("a code newer than this page still shows itself and its message", () => {
-  const problem = fromRequest(failure({ code: "brand_new", message: "Explanation" }), "OpenAI");
+  const problem = fromRequest(failure({ code: "brand_new", message: "Explanation" }), "OpenAI", messageFor);
   assert.equal(problem.code, "brand_new");
   assert.match(problem.detail ?? "", /Explanation.*brand_new/);
 });
 
 test("a provider's refusal is told by status, with its own words", () => {
-  const problem = fromRequest(failure({ status: 429, message: "Slow down", retryAfter: 20 }), "OpenAI");
+  const problem = fromRequest(failure({ status: 429, message: "Slow down", retryAfter: 20 }), "OpenAI", messageFor);
   assert.equal(problem.title, "OpenAI asks you to slow down.");
   assert.equal(problem.detail, "OpenAI said: Slow down Wait 20 seconds.");
-  assert.equal(fromRequest(failure({ status: 529 }), "Anthropic").title, "Anthropic has a problem right now.");
-  assert.equal(fromRequest(failure({ status: 418 }), "Groq").title, "Groq answered with an error.");
+  assert.equal(fromRequest(failure({ status: 529 }), "Anthropic", messageFor).title, "Anthropic has a problem right now.");
+  assert.equal(fromRequest(failure({ status: 418 }), "Groq", messageFor).title, "Groq answered with an error.");
 });

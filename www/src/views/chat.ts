@@ -11,7 +11,7 @@ import { fromRequest } from "../problem";
 import type { Route } from "../providers";
 import { strings } from "../strings";
 import type { ActionHandlers } from "../ui/problem-panel";
-import type { Provider, Snapshot, Vault } from "../vault";
+import type { MessageFor, Provider, Snapshot, Vault } from "../vault";
 import { AnswerView } from "./chat-answer";
 import { chatComposer } from "./chat-composer";
 import { modelChoice } from "./model-choice";
@@ -22,7 +22,7 @@ export interface ChatView extends View {
 }
 
 /** `openKeys` and `openUnlock` bring the person to where the problem is solved. */
-export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void; openUnlock(): void }): ChatView {
+export function chatView(vault: Vault, messageFor: MessageFor, goTo: { openKeys(provider?: string): void; openUnlock(): void }): ChatView {
   const text = strings.chat;
   const conversation = new Conversation();
   const title = h("h1", { id: "chat-title", tabindex: -1, class: "visually-hidden" }, text.title);
@@ -117,7 +117,7 @@ export function chatView(vault: Vault, goTo: { openKeys(provider?: string): void
     };
     const handlers: ActionHandlers = { retry: again, unlock: goTo.openUnlock, "add-key": () => goTo.openKeys(provider.id) };
     retried = view;
-    view.fail(fromRequest(blameLock(outcome.failure), provider.name), handlers, again);
+    view.fail(fromRequest(blameLock(outcome.failure), provider.name, messageFor), handlers, again);
   };
 
   // However a stream breaks when the vault locks, the lock is the reason that helps.

@@ -169,11 +169,13 @@ async function holdLife(name: string): Promise<{ name: string | null; release: (
   if (!navigator.locks) return { name: null, release: () => undefined };
   const life = `${scopeOf(name)}:page:${crypto.randomUUID()}`;
   let release = () => {};
-  await new Promise<void>((held) => {
-    void navigator.locks.request(life, () => {
+  await new Promise<void>((held, refused) => {
+    const request = navigator.locks.request(life, () => {
       held();
       return new Promise<void>((resolve) => (release = resolve));
     });
+    // Where a browser refuses these it refuses storage as well: to frames of other sites, in some private windows.
+    request.catch(() => refused(new VaultError("storage_failed", "The browser gives the vault no storage here.")));
   });
   return { name: life, release };
 }

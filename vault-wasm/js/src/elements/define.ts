@@ -1,6 +1,7 @@
 import { AddKey } from "./parts/add-key.js";
 import { Audit } from "./parts/audit.js";
 import { Backup } from "./parts/backup.js";
+import { Connect } from "./parts/connect.js";
 import { Create } from "./parts/create.js";
 import { EnvImporter } from "./parts/env-import.js";
 import { KeyCard } from "./parts/key-card.js";
@@ -9,6 +10,7 @@ import { LockBadge } from "./parts/lock-badge.js";
 import { ModelPicker } from "./parts/model-picker.js";
 import { PasskeyList } from "./parts/passkeys.js";
 import { Preferences } from "./parts/preferences.js";
+import { Rebind } from "./parts/rebind.js";
 import { RecoveryCode } from "./parts/recovery-code.js";
 import { Reveal } from "./parts/reveal.js";
 import { Settings } from "./parts/settings.js";
@@ -20,10 +22,12 @@ const ELEMENTS: { readonly [name: string]: CustomElementConstructor } = {
   "keyferry-create": Create,
   "keyferry-recovery-code": RecoveryCode,
   "keyferry-unlock": Unlock,
+  "keyferry-rebind": Rebind,
   "keyferry-keys": Keys,
   "keyferry-key-card": KeyCard,
   "keyferry-reveal": Reveal,
   "keyferry-add-key": AddKey,
+  "keyferry-connect": Connect,
   "keyferry-env-import": EnvImporter,
   "keyferry-usage": UsageReport,
   "keyferry-passkeys": PasskeyList,

@@ -14,6 +14,7 @@ const RELOAD = new Set<string>([
   "no_vault",
   "vault_exists",
   "storage_lost",
+  "storage_failed",
   "worker_failed",
   "reload_required",
   "closed",
@@ -203,7 +204,9 @@ export abstract class Part extends LitElement {
 /** Words for anything a method of the vault rejected with. */
 export function problemOf(thrown: unknown): Problem {
   const { code } = (thrown ?? {}) as { code?: unknown };
-  const { problems, unexpected } = language.strings;
-  const known = typeof code === "string" && Object.hasOwn(problems, code) ? problems[code as ErrorCode] : undefined;
-  return { ...(known ?? unexpected), code: typeof code === "string" ? code : "unexpected" };
+  const { problems, connect, unexpected } = language.strings;
+  if (typeof code !== "string") return { ...unexpected, code: "unexpected" };
+  // What the relay answers to a sign-in comes beside the vault's own codes.
+  const known = Object.hasOwn(problems, code) ? problems[code as ErrorCode] : Object.hasOwn(connect.problems, code) ? connect.problems[code] : undefined;
+  return { ...(known ?? unexpected), code };
 }

@@ -34,6 +34,7 @@ export class AddKey extends Part {
             ${providers.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen?.id}>${name}</option>`)}
           </select>`,
         )}
+        ${chosen?.id === "openrouter" ? html`<keyferry-connect exportparts="field,problem" .vault=${this.vault}></keyferry-connect>` : nothing}
         ${secretField({
           name: "key",
           label: text.key,

@@ -129,6 +129,7 @@ export class Settings extends Part {
       return html`<keyferry-unlock
         exportparts="card,field,problem"
         .vault=${vault}
+        .showCode=${this.showCode}
         @keyferry-by-code=${() => (this.byCode = true)}
       ></keyferry-unlock>`;
     }

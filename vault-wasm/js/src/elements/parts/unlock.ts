@@ -7,21 +7,39 @@ const SLOW_AFTER_MS = 1500;
 
 /** Opens a locked vault with a password, a passkey or the recovery code. */
 export class Unlock extends Part {
-  static override properties = { byCode: { state: true }, slow: { state: true } };
+  static override properties = { byCode: { state: true }, slow: { state: true }, hasPasskeys: { state: true }, showCode: { attribute: false } };
 
   declare byCode: boolean;
   declare slow: boolean;
+  declare hasPasskeys: boolean;
+  /** Shows a new recovery code. */
+  declare showCode: (code: string) => void;
 
   constructor() {
     super();
     this.byCode = false;
     this.slow = false;
+    this.hasPasskeys = false;
+    this.showCode = () => undefined;
+  }
+
+  protected override changed(): void {
+    // Where passkeys cannot be had, there are none to offer.
+    void this.vault?.passkeys.any().then((any) => (this.hasPasskeys = any), () => undefined);
   }
 
   protected override render() {
+    if (this.problem?.code === "relay_changed") {
+      return html`<keyferry-rebind
+        exportparts="card,field,problem"
+        .vault=${this.vault}
+        .hasPasskeys=${this.hasPasskeys}
+        .showCode=${this.showCode}
+      ></keyferry-rebind>`;
+    }
     const text = this.text.unlock;
     const hint = this.slow ? text.slow : this.byCode ? text.codeHint : this.text.passwordHint;
-    const passkeys = typeof PublicKeyCredential === "function";
+    const passkeys = this.hasPasskeys && typeof PublicKeyCredential === "function";
     return html`<section class="card" part="card" aria-labelledby="title">
       <h1 id="title">${text.title}</h1>
       <p class="lead">${text.lead}</p>
