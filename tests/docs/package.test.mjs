@@ -79,6 +79,33 @@ test("React", async () => {
   await context.close();
 });
 
+test("work that goes on without the page", async () => {
+  const context = await profile();
+  const source = `${snippet("Work that goes on without the page")}
+    Object.assign(globalThis, { vault, summarise, follow });
+    console.log("ready");`;
+  const { page, lines } = await show(context, source);
+  await lines(1);
+  await page.evaluate(() => void Object(globalThis).vault.ui.open("keys"));
+  await createVault(dialogOf(page));
+  await addKey(dialogOf(page), "openai", CANARY.openai);
+  await dismiss(page);
+  const { answer, said } = await page.evaluate(async () => {
+    /** @type {string[]} */
+    const said = [];
+    const recording = new Blob(["RIFF\0\0\0\0WAVEfmt ", new Uint8Array(1 << 20)]);
+    const answer = await Object(globalThis).summarise(recording, (/** @type {string} */ words) => said.push(words));
+    return { answer, said };
+  });
+  assert.equal(answer, ANSWER);
+  assert.ok(said.includes("sent 100 %"), String(said));
+  const next = await show(context, source);
+  await next.lines(1);
+  const handle = await page.evaluate(() => sessionStorage.getItem("job"));
+  assert.equal(await next.page.evaluate((handle) => Object(globalThis).follow(handle, () => {}), handle), ANSWER);
+  await context.close();
+});
+
 test("tests of an app", async (t) => {
   const script = await bundle(snippet("Tests of your app"), { platform: "node" });
   const log = t.mock.method(console, "log", () => {});

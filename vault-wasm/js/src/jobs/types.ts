@@ -54,7 +54,7 @@ export interface JobOptions {
   onUploadProgress?: (progress: UploadProgress) => void;
 }
 
-/** Where a job stands. The last three are final. */
+/** Where a job stands; between two attempts it is queued again. The last three are final. */
 export type JobState = "queued" | "active" | "completed" | "failed" | "cancelled";
 
 /** A job as it was made. */
@@ -65,7 +65,7 @@ export interface Job {
   readonly kind: JobRequest["kind"];
   readonly status: JobState;
   readonly createdAt: number;
-  /** When the relay forgets it. */
+  /** When its lease ends, and the job with it if it has not ended before. */
   readonly expiresAt: number;
 }
 
@@ -84,13 +84,14 @@ export interface JobStatus {
   readonly attempts: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** When its lease ends; once the job has ended, when the relay forgets it. */
   readonly expiresAt: number;
   /** Null until it is completed. */
   readonly result: JobResult | null;
   /** Null unless it failed or was cancelled. */
   readonly error: JobError | null;
-  /** What its calls used, each as the relay counts it. */
-  readonly usage: readonly { readonly [field: string]: unknown }[];
+  /** What its calls used; empty until it is completed. */
+  readonly usage: readonly JobUsage[];
   /** Who paid: `user`. Null until somebody has. */
   readonly paidBy: string | null;
 }
@@ -112,9 +113,22 @@ export interface JobResult {
   readonly chat?: ChatAnswer;
 }
 
+/** What one call of a job used, as far as known. */
+export interface JobUsage {
+  readonly step: "transcription" | "chat";
+  readonly provider: string;
+  readonly model: string | null;
+  readonly inputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly audioSeconds: number | null;
+  /** US dollars. */
+  readonly costUsd: number | null;
+}
+
 /** Why a job failed. */
 export interface JobError {
-  /** `lease_expired`, `provider_error`, … */
+  /** `provider_refused`, `lease_expired`, `audio_missing`, `job_interrupted`, `job_cancelled`, or another code of the relay's. */
   readonly code: string;
   /** For people. */
   readonly message: string;

@@ -87,7 +87,7 @@ export class MemoryJobs {
       complete(job, { transcription, chat });
     } catch (thrown) {
       const status = thrown instanceof Response ? thrown.status : 502;
-      advance(job, { status: "failed", progress: DONE, error: { code: "provider_error", message: "The provider refused.", status } });
+      advance(job, { status: "failed", progress: DONE, error: { code: "provider_refused", message: "The provider refused.", status } });
     }
   }
 
