@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { startApp } from "../support/app.mjs";
-import { launch } from "../support/chromium.mjs";
+import { launch, launchWithAllFeatures } from "../support/chromium.mjs";
 import { PASSWORD } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
@@ -22,6 +22,8 @@ self.addEventListener("message", ({ ports }) => ports[0].postMessage(seen));`;
 
 /** @type {import("../support/app.mjs").App} */
 let app;
+/** The same app under a name that is another site to the browser. @type {string} */
+let elsewhere;
 /** @type {import("../support/app.mjs").App} */
 let evil;
 /** @type {import("../support/relay.mjs").Relay} */
@@ -46,6 +48,15 @@ before(async () => {
     "/moved/.well-known/keyferry": (_, response) => {
       response.writeHead(302, { location: `${relay.origin}/.well-known/keyferry`, "access-control-allow-origin": "*" }).end();
     },
+    // Names itself as the vault's origin, and sends the frame on to the real one.
+    "/astray/.well-known/keyferry": (_, response) => {
+      response.writeHead(200, { "content-type": "application/json", "access-control-allow-origin": "*" });
+      response.end(JSON.stringify({ vaultOrigin: evil.origin }));
+    },
+    "/frame": (_, response) => void response.writeHead(302, { location: `${relay.vault}/frame` }).end(),
+    "/around-frame": (_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html><title>evil</title><iframe src="${relay.vault}/frame"></iframe>`);
+    },
     "/posts": `<!doctype html><title>evil</title><script>addEventListener("message", (e) => { globalThis.got = e.data; });</script>`,
   });
   app = await startApp({
@@ -57,10 +68,11 @@ before(async () => {
       globalThis.ready = true;
       </script></body></html>`,
   });
+  elsewhere = app.origin.replace("localhost", "127.0.0.1");
   relay = await startRelay({
     provider: standin.url,
-    server: `allowed_origins = ["${app.origin}", "${evil.origin}"]`,
-    embedders: [app.origin],
+    server: `allowed_origins = ["${app.origin}", "${elsewhere}", "${evil.origin}"]`,
+    embedders: [app.origin, elsewhere],
   });
   browser = await launch();
 });
@@ -82,6 +94,9 @@ async function opened(t, url = `${app.origin}/settings`) {
   return page;
 }
 
+// Inside the frame everything is done by keyboard: a click goes to where a control was, and a frame moves
+// while its height follows its content.
+
 /** Has the page open its vault, create it through the frame's dialog and take in a key. @param {Page} page */
 async function prepared(page) {
   await page.evaluate(async (relay) => {
@@ -91,15 +106,15 @@ async function prepared(page) {
   const dialog = page.frameLocator("dialog iframe");
   await dialog.getByTestId("create-password").fill(PASSWORD);
   await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
-  await dialog.getByTestId("create-submit").click();
+  await dialog.getByTestId("create-submit").press("Enter");
   const code = (await dialog.getByTestId("recovery-code").innerText()).trim();
-  await dialog.getByTestId("recovery-confirm").check();
-  await dialog.getByTestId("recovery-saved").click();
+  await dialog.getByTestId("recovery-confirm").press("Space");
+  await dialog.getByTestId("recovery-saved").press("Enter");
   await dialog.getByTestId("key-provider").selectOption("openai");
   await dialog.getByTestId("key-value").fill(CANARY.openai);
-  await dialog.getByTestId("key-submit").click();
+  await dialog.getByTestId("key-submit").press("Enter");
   await dialog.getByTestId("key-row").waitFor();
-  await dialog.getByTestId("frame-close").click();
+  await dialog.getByTestId("frame-close").press("Enter");
   await page.locator("dialog[open]").waitFor({ state: "detached" });
   return code;
 }
@@ -259,6 +274,13 @@ test("a page that is not on the list gets no frame, nor does one around a page t
   }, relay.origin);
   assert.deepEqual(outcome, { code: "worker_failed", frames: 0 });
 
+  // Nor by its own hand: the browser itself refuses to show it there.
+  await page.goto(`${evil.origin}/around-frame`);
+  assert.deepEqual(
+    page.frames().filter((frame) => frame.url().startsWith(relay.vault)),
+    [],
+  );
+
   await page.goto(`${evil.origin}/around?app=${encodeURIComponent(`${app.origin}/settings`)}`);
   const inner = page.frames().find((frame) => frame.url().startsWith(app.origin));
   await inner?.waitForFunction("globalThis.ready");
@@ -271,6 +293,30 @@ test("the frame checks the sender itself, not only who embeds it", async (t) => 
   await page.route("**/frame/embedders", (route) => route.fulfill({ json: [evil.origin] }));
   const code = await page.evaluate(async (relay) => (await kf.openVault({ relay }).catch((error) => error)).code, relay.origin);
   assert.equal(code, "forbidden");
+});
+
+test("an app on another site that embeds the same frame has a vault of its own", async (t) => {
+  const shipped = await launchWithAllFeatures();
+  t.after(() => shipped.close());
+  const page = await (await shipped.newContext()).newPage();
+  await page.goto(`${app.origin}/settings`);
+  await page.waitForFunction("globalThis.ready");
+  await prepared(page);
+  const seen = async (/** @type {string} */ origin) => {
+    const other = await page.context().newPage();
+    await other.goto(`${origin}/settings`);
+    await other.waitForFunction("globalThis.ready");
+    return other.evaluate(async (relay) => (await kf.openVault({ relay })).state, relay.origin);
+  };
+  assert.equal(await seen(elsewhere), "empty");
+  assert.equal(await seen(app.origin), "unlocked");
+});
+
+test("a browser that denies a frame of another site its storage has that said at once", async (t) => {
+  // Without partitions, and with third-party data blocked, as in a private window.
+  const page = await opened(t, `${elsewhere}/settings`);
+  const code = await page.evaluate(async (relay) => (await kf.openVault({ relay }).catch((error) => error)).code, relay.origin);
+  assert.equal(code, "storage_failed");
 });
 
 test("a frame under an invisible or covering layer gives away nothing without the password", async (t) => {
@@ -288,29 +334,29 @@ test("a frame under an invisible or covering layer gives away nothing without th
   });
   // Someone is lured into every click and key that the layer's maker could wish for.
   const frame = page.frameLocator("keyferry-settings iframe");
-  await frame.getByTestId("key-manage").click();
-  await frame.getByTestId("key-reveal").click();
-  await frame.getByTestId("reveal-submit").click();
+  await frame.getByTestId("key-manage").press("Enter");
+  await frame.getByTestId("key-reveal").press("Enter");
+  await frame.getByTestId("reveal-submit").press("Enter");
   await frame.locator('[data-testid="error-message"][data-code="empty"]').waitFor();
   assert.equal(await frame.getByTestId("key-revealed").count(), 0);
-  await frame.getByTestId("section-backup").click();
+  await frame.getByTestId("section-backup").press("Enter");
   for (const [open, submit] of [
     ["backup-save", "backup-submit"],
     ["password-change", "password-submit"],
     ["recovery-renew", "renew-submit"],
   ]) {
-    await frame.getByTestId(open ?? "").click();
-    await frame.getByTestId(submit ?? "").click();
+    await frame.getByTestId(open ?? "").press("Enter");
+    await frame.getByTestId(submit ?? "").press("Enter");
   }
-  await frame.getByTestId("section-preferences").click();
-  await frame.getByTestId("preferences-save").click();
-  await frame.getByTestId("section-passkeys").click();
-  await frame.getByTestId("passkey-add").click();
+  await frame.getByTestId("section-preferences").press("Enter");
+  await frame.getByTestId("preferences-save").press("Enter");
+  await frame.getByTestId("section-passkeys").press("Enter");
+  await frame.getByTestId("passkey-add").press("Enter");
   assert.equal(await frame.getByTestId("recovery-code").count(), 0);
   assert.equal(await frame.getByTestId("passkey-row").count(), 0);
   // The one thing that needs no password can be taken back.
-  await frame.getByTestId("key-remove").click();
-  await frame.getByTestId("key-undo").click();
+  await frame.getByTestId("key-remove").press("Enter");
+  await frame.getByTestId("key-undo").press("Enter");
   assert.equal((await spend(page)).status, 200);
 });
 
@@ -357,13 +403,10 @@ test("a forged message gets no answer: from a sibling, from inside, or a second 
 
 test("a relay that redirects, or names a vault origin that is none, gets nothing", async (t) => {
   const page = await opened(t);
-  const codes = await page.evaluate(
-    async ([moved, false_]) => {
-      const code = (/** @type {string} */ relay, /** @type {string} */ name) =>
-        kf.openVault({ relay, name }).then(() => "opened", (error) => error.code);
-      return [await code(`${moved}/moved`, "a"), await code(false_, "b")];
-    },
-    [evil.origin, evil.origin],
-  );
-  assert.deepEqual(codes, ["network", "worker_failed"]);
+  const codes = await page.evaluate(async (evil) => {
+    const code = (/** @type {string} */ relay, /** @type {string} */ name) =>
+      kf.openVault({ relay, name }).then(() => "opened", (error) => error.code);
+    return Promise.all([code(`${evil}/moved`, "a"), code(evil, "b"), code(`${evil}/astray`, "c")]);
+  }, evil.origin);
+  assert.deepEqual(codes, ["network", "worker_failed", "worker_failed"]);
 });

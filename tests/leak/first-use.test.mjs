@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { heaps } from "../support/heap.mjs";
 import { PASSWORD, addKey, chat, createVault, state, vaultFrame } from "../support/page.mjs";
 import { CANARY, leaked, startStack, windows } from "../support/stack.mjs";
 
@@ -80,7 +81,10 @@ test("IndexedDB, storage and caches hold no key, provider, key name or preview",
 test("after lock, neither page nor frame nor worker holds a key or the password", async () => {
   await page.getByTestId("lock-button").click();
   await state(page, "locked");
-  for (const [where, strings] of await heaps()) clean(where, strings);
+  const found = await heaps(stack.browser, [stack.relay.origin, stack.relay.vault]);
+  assert.ok(found.some(([kind]) => kind.includes("worker")), "the worker was looked into");
+  assert.ok(found.some(([kind]) => kind === "iframe"), "the frame was looked into, in its own process");
+  for (const [kind, strings] of found) clean(`the heap of ${kind}`, strings);
 });
 
 /** Everything this origin stores, as text in which bytes stand as Latin-1. */
@@ -113,54 +117,5 @@ async function dumpStorage() {
     }
     database.close();
   }
-  return text;
-}
-
-/** Heap snapshots of the page and of every worker, by name, as text. */
-async function heaps() {
-  const client = await stack.browser.newBrowserCDPSession();
-  const { targetInfos } = await client.send("Target.getTargets");
-  /** @type {[string, string][]} */
-  const found = [];
-  for (const { targetId, type, url } of targetInfos) {
-    const ours = url.startsWith(stack.relay.origin) || url.startsWith(stack.relay.vault);
-    if (!ours || !["page", "iframe", "worker", "shared_worker"].includes(type)) continue;
-    found.push([`the heap of ${type}`, await snapshot(client, targetId)]);
-  }
-  assert.ok(found.some(([where]) => where.includes("worker")), "the worker was looked into");
-  assert.ok(found.some(([where]) => where.includes("iframe")), "the frame was looked into, in its own process");
-  return found;
-}
-
-/**
- * @param {import("playwright-core").CDPSession} browser
- * @param {string} targetId
- */
-async function snapshot(browser, targetId) {
-  const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: false });
-  let id = 0;
-  let text = "";
-  /** @type {Map<number, (value: unknown) => void>} */
-  const waiting = new Map();
-  const receive = (/** @type {{sessionId: string, message: string}} */ event) => {
-    if (event.sessionId !== sessionId) return;
-    const message = JSON.parse(event.message);
-    if (message.method === "HeapProfiler.addHeapSnapshotChunk") text += message.params.chunk;
-    if (message.id) waiting.get(message.id)?.(message);
-  };
-  browser.on("Target.receivedMessageFromTarget", receive);
-  const send = (/** @type {string} */ method, params = {}) =>
-    new Promise((resolve) => {
-      id += 1;
-      waiting.set(id, resolve);
-      void browser.send("Target.sendMessageToTarget", {
-        sessionId,
-        message: JSON.stringify({ id, method, params }),
-      });
-    });
-  await send("HeapProfiler.collectGarbage");
-  await send("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
-  browser.off("Target.receivedMessageFromTarget", receive);
-  await browser.send("Target.detachFromTarget", { sessionId });
   return text;
 }

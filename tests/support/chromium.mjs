@@ -15,12 +15,23 @@ const ARGUMENTS = [
 
 /**
  * @param {string[]} [more] further arguments
+ * @param {string[]} [less] of Playwright's own arguments
  * @returns {Promise<import("playwright-core").Browser>} headless, with a fresh profile
  */
-export function launch(more = []) {
+export function launch(more = [], less = []) {
   return chromium.launch({
     executablePath: env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
     args: [...ARGUMENTS, ...more],
+    ignoreDefaultArgs: less,
   });
+}
+
+/** Like {@link launch}, with the features that Playwright turns off, the partitioning of storage among them. */
+export async function launchWithAllFeatures() {
+  const browser = await launch();
+  const { commandLine } = await (await browser.newBrowserCDPSession()).send("SystemInfo.getInfo");
+  await browser.close();
+  const off = commandLine.split(" ").filter((argument) => argument.startsWith("--disable-features="));
+  return launch([], off);
 }

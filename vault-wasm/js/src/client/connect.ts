@@ -98,7 +98,7 @@ async function greet(
   assets: Assets,
 ): Promise<PortLink | null> {
   // A shared port ends with the page that shared it.
-  const life = options.port ? { name: null, release: () => undefined } : await holdLife(name);
+  const life = options.port ? { name: null, release: () => undefined } : await holdLife(name).catch(abandon(port, source));
   const wasm = options.wasmUrl ?? assets.wasm();
   const hello: Hello = {
     t: "hello",
@@ -117,10 +117,17 @@ async function greet(
     return await greeting(port, source, hello, options, life.release);
   } catch (thrown) {
     life.release();
+    return abandon(port, source)(thrown);
+  }
+}
+
+/** Lets go of a worker that is of no use, and tells why. */
+function abandon(port: MessagePort, source: EventTarget): (thrown: unknown) => never {
+  return (thrown) => {
     port.close();
     if (source instanceof Worker) source.terminate();
     throw thrown;
-  }
+  };
 }
 
 function greeting(

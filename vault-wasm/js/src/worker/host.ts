@@ -351,11 +351,13 @@ function exclusively<T>(name: string, call: () => Promise<T>): Promise<T> {
 async function holdLife(name: string): Promise<string | null> {
   if (!navigator.locks) return null;
   const life = `${scopeOf(name)}:worker:${crypto.randomUUID()}`;
-  await new Promise<void>((held) => {
-    void navigator.locks.request(life, () => {
-      held();
-      return new Promise(() => undefined);
-    });
+  return new Promise((held) => {
+    navigator.locks
+      .request(life, () => {
+        held(life);
+        return new Promise(() => undefined);
+      })
+      // Denied together with storage.
+      .catch(() => held(null));
   });
-  return life;
 }
