@@ -1,9 +1,10 @@
 // Backups that are wrong, cut, changed or of something else: refused whole, with the right code.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { SECOND_KEY } from "./records.mjs";
-import { OPENAI_KEY, PASSWORD, openWithKey, useSite } from "./site.mjs";
+import { OPENAI_KEY, PASSWORD, open, openWithKey, useSite } from "./site.mjs";
 
 const { page: newPage } = useSite();
 const FILE_PASSWORD = "a password for the file only";
@@ -45,6 +46,24 @@ test("a backup merges by the keys themselves", async (t) => {
   );
   assert.deepEqual(outcome.steps, ["0 added, 2 known", "1 added, 1 known"]);
   assert.equal(new Set(outcome.names).size, 3, `names stay unique: ${outcome.names}`);
+});
+
+test("the frozen backup of version 1 opens in the module that ships", async (t) => {
+  const file = await readFile(new URL("../../vault-wasm/tests/vectors/backup-v1.keyferry", import.meta.url));
+  const page = await newPage(t);
+  await open(page);
+  const found = await page.evaluate(
+    async ([file, own]) => {
+      await vault.create(String(own));
+      const outcome = await vault.import(new Uint8Array(/** @type {number[]} */ (file)), "a password for the file");
+      const keys = await vault.keys.list();
+      const texts = await Promise.all(keys.map(async ({ id, provider, name }) => `${provider} ${name} ${new TextDecoder().decode(await vault.keys.reveal(id, String(own)))}`));
+      return { outcome, texts: texts.sort() };
+    },
+    /** @type {const} */ ([[...file], PASSWORD]),
+  );
+  assert.deepEqual(found.outcome, { added: 2, known: 0 });
+  assert.deepEqual(found.texts, ["anthropic Anthropic sk-ant-api03-0123456789abcdef0123456789", "openai work sk-proj-0123456789abcdef0123456789abcdef"]);
 });
 
 test("a wrong password opens no backup, not even the vault's own", async (t) => {

@@ -254,6 +254,24 @@ test("a database deleted under a locked vault leaves none, and under a writing o
   assert.ok(code === "no_vault" || code === "storage_lost", String(code));
 });
 
+test("the browser is asked to keep the vault once there is one, and its answer is shown", async (t) => {
+  for (const answer of [true, false]) {
+    const page = await newPage(t);
+    await page.evaluate((answer) => {
+      let asked = 0;
+      const storage = { persisted: async () => false, persist: async () => (asked++, answer) };
+      Object.defineProperty(navigator, "storage", { get: () => storage });
+      Object.assign(globalThis, { asked: () => asked });
+    }, answer);
+    await open(page);
+    assert.equal(await page.evaluate("asked()"), 0, "not before there is something to keep");
+    await page.evaluate((password) => vault.create(password), PASSWORD);
+    await page.waitForFunction((answer) => vault.getSnapshot().persisted === answer, answer);
+    assert.equal(await page.evaluate("asked()"), 1);
+    await page.context().close();
+  }
+});
+
 test("a tab that writes while another dies leaves no lock behind", async (t) => {
   const one = await newPage(t);
   await openWithKey(one, { workerUrl: "/probe.js" });
