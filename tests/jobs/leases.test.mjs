@@ -1,5 +1,5 @@
 // The examples of work that goes on without the person's key: an app's server route and two workers, each
-// with the handle of a lease that a real vault made.
+// with the handle of a lease that a real vault made. By hand: npm ci in examples/ first.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -8,7 +8,6 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { installed } from "../support/bundle.mjs";
 import { launch } from "../support/chromium.mjs";
 import { start } from "../support/program.mjs";
 import { environment } from "../support/python.mjs";
@@ -41,7 +40,6 @@ let page;
 let app = "";
 
 before(async () => {
-  await installed(examples);
   const port = await freePort();
   app = `http://localhost:${port}`;
   // Slow enough to be seen streaming. It takes no other key, so an answer proves that the key arrived.
