@@ -60,7 +60,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
 
 fn serve(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let config = load(path.as_deref())?;
-    telemetry::init(std::env::var("RUST_LOG").ok().as_deref());
+    // Until the end: what was logged last is written when it goes.
+    let _logs = telemetry::init(std::env::var("RUST_LOG").ok().as_deref())?;
     let reread = move || load(path.as_deref());
     runtime()?.block_on(keyferry_relay::serve(config, reread))?;
     Ok(())
@@ -68,7 +69,7 @@ fn serve(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
 
 fn work(path: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let config = load(path.as_deref())?;
-    telemetry::init(std::env::var("RUST_LOG").ok().as_deref());
+    let _logs = telemetry::init(std::env::var("RUST_LOG").ok().as_deref())?;
     let reread = move || load(path.as_deref());
     runtime()?.block_on(keyferry_relay::work(config, reread))?;
     Ok(())

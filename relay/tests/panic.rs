@@ -51,7 +51,7 @@ async fn later() -> &'static str {
 #[tokio::test]
 #[ignore = "run by panics_say_their_place_only, in a process of its own"]
 async fn handlers_panic() {
-    telemetry::init(Some("trace"));
+    telemetry::init(Some("trace")).unwrap();
     let relay = TestRelay::start("").await;
     let routes = Router::new()
         .route("/v1/at-once", get(at_once))
