@@ -10,6 +10,7 @@
 //! ```
 
 mod auth;
+mod body;
 mod callers;
 mod check_report;
 mod cli;
@@ -50,6 +51,7 @@ mod wishes;
 mod worker;
 
 pub use auth::{Auth, AuthError, FetchFuture, Identity, JwksSource, Subject, TokenVerifier};
+pub use body::WholeBody;
 pub use cli::{Command, HELP, UsageError, parse as parse_arguments};
 pub use config::{Config, ConfigError};
 pub use edge::EdgeLayer;
@@ -62,10 +64,10 @@ pub use origin::{NotAnOrigin, Origin};
 pub use prices::{PriceSettings, Prices};
 pub use providers::Providers;
 pub use request_id::{RequestId, RequestIds};
-pub use routes::{admin, app, templates};
+pub use routes::{Routes, admin, app, templates};
 pub use run::{ServeError, check, healthcheck, serve};
 pub use secret::Secret;
-pub use server::{ConnectionLimits, Liveness, Server};
+pub use server::{Application, ConnectionLimits, Liveness, Server};
 pub use state::{Bound, Live, Relay, StartError};
 pub use tiers::{Gate, Named, RequestFacts, Tier, Tiers, named};
 pub use tls::{CertificateError, Certificates};

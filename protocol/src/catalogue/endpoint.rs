@@ -2,6 +2,7 @@
 
 use super::{List, Provider, Text};
 use crate::ErrorCode;
+use std::borrow::Cow;
 
 /// Methods of an [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,12 @@ impl Endpoint {
     #[must_use]
     pub fn matches_path(&self, path: &str) -> bool {
         // Most patterns differ in their plain part already.
-        let Some((plain, _)) = self.path.split_once('*') else {
-            return *self.path == *path;
-        };
-        if !path.starts_with(plain) {
-            return false;
+        let mut bytes = path.bytes();
+        let mut pattern = self.path.bytes();
+        match pattern.find(|&wanted| wanted == b'*' || bytes.next() != Some(wanted)) {
+            None => return bytes.next().is_none(),
+            Some(b'*') => {}
+            Some(_) => return false,
         }
         let mut segments = path.split('/');
         for pattern in self.path.split('/') {
@@ -103,7 +105,12 @@ impl Provider {
             return Access::Unlisted;
         };
         // Servers that fold case or ignore a trailing slash must not open a way round a denial.
-        let folded = path.trim_end_matches('/').to_ascii_lowercase();
+        let trimmed = path.trim_end_matches('/');
+        let folded = if trimmed.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(trimmed.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(trimmed)
+        };
         let denied = |list: &List<Endpoint>| {
             list.iter().any(|endpoint| {
                 endpoint.methods.admit(method)

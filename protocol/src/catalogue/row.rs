@@ -283,6 +283,12 @@ impl Provider {
         path
     }
 
+    /// Whether `path` is the provider's own for a unified route.
+    #[must_use]
+    pub fn is_unified_path(&self, route: Unified, path: &str) -> bool {
+        path.strip_prefix(&*self.openai_prefix) == Some(route.path())
+    }
+
     /// How the endpoint at `path` takes the key.
     #[must_use]
     pub fn auth_for(&self, path: &str) -> &Auth {

@@ -10,6 +10,8 @@ mod top_level;
 
 pub(crate) use reader::{Container, Event, Reader, Sink};
 pub use text::{quote, unescape};
+#[cfg(feature = "relay")]
+pub use top_level::Members;
 pub use top_level::{Kind, Value, top_level};
 
 /// Deepest accepted nesting; what serde_json accepts too.

@@ -30,7 +30,7 @@ pub(crate) enum Event<'a> {
     ScalarEnd,
 }
 
-/// Takes the events of a [`Reader`]. A trait object keeps one copy of the reader in the WASM.
+/// Takes the events of a [`Reader`].
 pub(crate) trait Sink {
     /// `at` is the absolute byte offset.
     fn event(&mut self, at: usize, event: Event<'_>) -> Result<(), JsonError>;
@@ -153,12 +153,27 @@ impl Reader {
         self.state = State::After;
     }
 
-    /// Reads a chunk.
+    /// Reads a chunk. One copy for each sink, so that the two become one loop.
     ///
     /// # Errors
     /// At the first byte that is not JSON, or with what the sink returns. The reader must not be
     /// used after an error.
+    #[cfg(feature = "relay")]
+    pub(crate) fn feed(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), JsonError> {
+        self.read(chunk, sink)
+    }
+
+    /// Reads a chunk. One copy for all sinks: the WASM is to be small.
+    ///
+    /// # Errors
+    /// At the first byte that is not JSON, or with what the sink returns. The reader must not be
+    /// used after an error.
+    #[cfg(not(feature = "relay"))]
     pub(crate) fn feed(&mut self, chunk: &[u8], sink: &mut dyn Sink) -> Result<(), JsonError> {
+        self.read(chunk, sink)
+    }
+
+    fn read<S: Sink + ?Sized>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), JsonError> {
         let base = self.offset;
         let mut at = 0;
         while let Some(&byte) = chunk.get(at) {
@@ -187,9 +202,15 @@ impl Reader {
                             if key {
                                 self.state = State::Colon;
                                 sink.event(base + at, Event::KeyEnd)?;
+                                // What follows most often, without another turn.
+                                if chunk.get(at) == Some(&b':') {
+                                    self.state = State::Value;
+                                    at += 1;
+                                }
                             } else {
                                 self.state = State::After;
                                 sink.event(base + at, Event::StringEnd)?;
+                                at += self.comma_and_quote(base, chunk, at, sink)?;
                             }
                         }
                         Some(_) => return Err(JsonError::Syntax(base + at)),
@@ -243,20 +264,20 @@ impl Reader {
                         }
                         self.state = State::After;
                         sink.event(base + at, Event::ScalarEnd)?;
+                        at += self.comma_and_quote(base, chunk, at, sink)?;
                     }
                 }
                 State::Literal(rest) => {
-                    let Some((expected, rest)) = rest.split_first() else {
+                    let come = chunk.get(at..).unwrap_or_default();
+                    let same = rest.iter().zip(come).take_while(|(a, b)| a == b).count();
+                    let Some((part, rest)) = come.get(..same).zip(rest.get(same..)) else {
                         return Err(JsonError::Syntax(base + at));
                     };
-                    if byte != *expected {
+                    at += same;
+                    if !rest.is_empty() && same < come.len() {
                         return Err(JsonError::Syntax(base + at));
                     }
-                    sink.event(
-                        base + at,
-                        Event::ScalarPart(chunk.get(at..=at).unwrap_or_default()),
-                    )?;
-                    at += 1;
+                    sink.event(base + at - same, Event::ScalarPart(part))?;
                     if rest.is_empty() {
                         self.state = State::After;
                         sink.event(base + at, Event::ScalarEnd)?;
@@ -277,7 +298,31 @@ impl Reader {
         Ok(())
     }
 
-    fn structure(&mut self, byte: u8, at: usize, sink: &mut dyn Sink) -> Result<(), JsonError> {
+    /// Reads `,"` when that is what stands at `at` in an object, as it does most often behind a
+    /// value; how many bytes that was.
+    #[inline]
+    fn comma_and_quote<S: Sink + ?Sized>(
+        &mut self,
+        base: usize,
+        chunk: &[u8],
+        at: usize,
+        sink: &mut S,
+    ) -> Result<usize, JsonError> {
+        if !self.in_object() || chunk.get(at..at + 2) != Some(b",\"") {
+            return Ok(0);
+        }
+        self.state = State::Text { key: true };
+        sink.event(base + at + 1, Event::KeyStart)?;
+        Ok(2)
+    }
+
+    #[inline]
+    fn structure<S: Sink + ?Sized>(
+        &mut self,
+        byte: u8,
+        at: usize,
+        sink: &mut S,
+    ) -> Result<(), JsonError> {
         if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
             return Ok(());
         }
@@ -319,7 +364,12 @@ impl Reader {
         }
     }
 
-    fn value(&mut self, byte: u8, at: usize, sink: &mut dyn Sink) -> Result<(), JsonError> {
+    fn value<S: Sink + ?Sized>(
+        &mut self,
+        byte: u8,
+        at: usize,
+        sink: &mut S,
+    ) -> Result<(), JsonError> {
         match byte {
             b'{' => {
                 self.open(Container::Object)?;
@@ -360,7 +410,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`JsonError::Truncated`] when no whole value was read.
-    pub(crate) fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), JsonError> {
+    pub(crate) fn finish<S: Sink + ?Sized>(&mut self, sink: &mut S) -> Result<(), JsonError> {
         match self.state {
             State::After if self.depth == 0 => Ok(()),
             State::Number(digits) if self.depth == 0 && digits.complete() => {
@@ -373,12 +423,12 @@ impl Reader {
 }
 
 /// Emits the one byte of an escape that stands at `at`.
-fn escape_part(
+fn escape_part<S: Sink + ?Sized>(
     chunk: &[u8],
     base: usize,
     at: usize,
     key: bool,
-    sink: &mut dyn Sink,
+    sink: &mut S,
 ) -> Result<(), JsonError> {
     let part = chunk.get(at..=at).unwrap_or_default();
     sink.event(
@@ -395,7 +445,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Non-zero when a byte of `word` is zero. May also mark a byte above a true hit, never one when
-/// there is none: enough to tell "go on" from "look closely".
+/// there is none: the lowest mark is exact.
 const fn has_zero(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS
 }
@@ -408,8 +458,10 @@ fn plain_run(text: &[u8]) -> usize {
     for word in words {
         let word = u64::from_le_bytes(*word);
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        if control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c)) != 0 {
-            break;
+        let stops = control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c));
+        if stops != 0 {
+            // The lowest mark is a true hit: false ones stand above one.
+            return at + stops.trailing_zeros() as usize / 8;
         }
         at += 8;
     }

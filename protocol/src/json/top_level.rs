@@ -80,10 +80,26 @@ pub fn top_level<'a, const N: usize>(
     body: &'a [u8],
     names: [&str; N],
 ) -> Result<[Option<Value<'a>>; N], JsonError> {
-    let mut spans: [Option<(Kind, usize, usize)>; N] = [const { None }; N];
-    scan(body, &names, &mut spans)?;
-    Ok(spans.map(|found| {
-        let (kind, start, end) = found?;
+    let mut slots = [Slot::Absent; N];
+    scan(body, &names, &mut slots)?;
+    values(body, slots)
+}
+
+fn values<const N: usize>(
+    body: &[u8],
+    slots: [Slot; N],
+) -> Result<[Option<Value<'_>>; N], JsonError> {
+    for slot in &slots {
+        match *slot {
+            Slot::Absent | Slot::Found(..) => {}
+            Slot::Twice(at) => return Err(JsonError::DuplicateKey(at)),
+            Slot::Alike(at) => return Err(JsonError::AmbiguousKey(at)),
+        }
+    }
+    Ok(slots.map(|slot| {
+        let Slot::Found(kind, start, end) = slot else {
+            return None;
+        };
         Some(Value {
             kind,
             raw: body.get(start..end)?,
@@ -92,34 +108,101 @@ pub fn top_level<'a, const N: usize>(
     }))
 }
 
-/// The part that does not depend on `N`, so that it exists once in the WASM.
-fn scan(
-    body: &[u8],
-    names: &[&str],
-    spans: &mut [Option<(Kind, usize, usize)>],
-) -> Result<(), JsonError> {
-    if core::str::from_utf8(body).is_err() {
-        return Err(JsonError::NotUtf8);
+/// What is known of one of the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Absent,
+    /// Type of the value, and from where to where it stands.
+    Found(Kind, usize, usize),
+    /// Its key stands a second time behind this offset.
+    Twice(usize),
+    /// A key that differs only in letter case stands before this offset.
+    Alike(usize),
+}
+
+/// The named fields of an outermost object, read in one pass and asked for in groups, so that what
+/// is wrong with one of them concerns only those who ask for it.
+#[cfg(feature = "relay")]
+#[derive(Clone, Debug)]
+pub struct Members<const N: usize> {
+    names: &'static [&'static str; N],
+    slots: [Slot; N],
+}
+
+#[cfg(feature = "relay")]
+impl<const N: usize> Members<N> {
+    /// Reads `body` together with `other`, which takes every event as well.
+    pub(crate) fn read(
+        body: &[u8],
+        names: &'static [&'static str; N],
+        other: &mut impl Sink,
+    ) -> Result<Self, JsonError> {
+        let mut slots = [Slot::Absent; N];
+        check_utf8(body)?;
+        let mut both = Both(Fields::new(body, names, &mut slots), other);
+        let mut reader = Reader::new();
+        reader.feed(body, &mut both)?;
+        reader.finish(&mut both)?;
+        Ok(Self { names, slots })
     }
-    let mut fields = Fields {
-        names,
-        spans,
-        depth: 0,
-        key: Vec::new(),
-        current: None,
-        started: None,
-    };
+
+    /// The fields with these names, which must be among those it was read for, of the body it was
+    /// read from.
+    ///
+    /// # Errors
+    /// As [`top_level()`].
+    pub fn of<'a, const M: usize>(
+        &self,
+        body: &'a [u8],
+        names: [&str; M],
+    ) -> Result<[Option<Value<'a>>; M], JsonError> {
+        let slot = |name: &str| {
+            let mut slots = self.names.iter().zip(&self.slots);
+            let found = slots.find(|(known, _)| **known == name);
+            debug_assert!(found.is_some(), "{name} was not read");
+            found.map_or(Slot::Absent, |(_, slot)| *slot)
+        };
+        values(body, names.map(slot))
+    }
+}
+
+/// Two sinks of one reader.
+#[cfg(feature = "relay")]
+struct Both<'o, A, B>(A, &'o mut B);
+
+#[cfg(feature = "relay")]
+impl<A: Sink, B: Sink> Sink for Both<'_, A, B> {
+    #[inline]
+    fn event(&mut self, at: usize, event: Event<'_>) -> Result<(), JsonError> {
+        self.0.event(at, event)?;
+        self.1.event(at, event)
+    }
+}
+
+fn check_utf8(body: &[u8]) -> Result<(), JsonError> {
+    match core::str::from_utf8(body) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(JsonError::NotUtf8),
+    }
+}
+
+/// The part that does not depend on `N`, so that it exists once in the WASM.
+fn scan(body: &[u8], names: &[&str], slots: &mut [Slot]) -> Result<(), JsonError> {
+    check_utf8(body)?;
+    let mut fields = Fields::new(body, names, slots);
     let mut reader = Reader::new();
     reader.feed(body, &mut fields)?;
     reader.finish(&mut fields)
 }
 
 struct Fields<'s, 'n> {
+    /// The whole of what is read.
+    body: &'s [u8],
     names: &'s [&'n str],
-    spans: &'s mut [Option<(Kind, usize, usize)>],
+    slots: &'s mut [Slot],
     depth: usize,
-    /// Raw bytes of the key being read at depth 1.
-    key: Vec<u8>,
+    /// Where the key being read at depth 1 begins, behind its quote.
+    key: usize,
     /// Which of the names the current top-level value belongs to.
     current: Option<usize>,
     started: Option<(Kind, usize)>,
@@ -128,24 +211,50 @@ struct Fields<'s, 'n> {
 /// No watched name is longer than this when every letter is written as `\uXXXX`.
 const LONGEST_KEY: usize = 6 * 32;
 
-impl Fields<'_, '_> {
-    fn key_end(&mut self, at: usize) -> Result<(), JsonError> {
+impl<'s, 'n> Fields<'s, 'n> {
+    fn new(body: &'s [u8], names: &'s [&'n str], slots: &'s mut [Slot]) -> Self {
+        Self {
+            body,
+            names,
+            slots,
+            depth: 0,
+            key: 0,
+            current: None,
+            started: None,
+        }
+    }
+
+    /// A key ends before `at`.
+    fn key_end(&mut self, at: usize) {
         self.current = None;
-        if self.key.len() > LONGEST_KEY {
-            return Ok(());
+        let raw = self.body.get(self.key..at - 1).unwrap_or_default();
+        if raw.len() > LONGEST_KEY {
+            return;
         }
-        let Some(key) = unescape(&self.key) else {
-            return Ok(());
+        let plain = raw.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+        let decoded = if plain { None } else { unescape(raw) };
+        if decoded.is_none() && !plain {
+            return;
+        }
+        let is_like = |name: &str| match &decoded {
+            None => raw.eq_ignore_ascii_case(name.as_bytes()),
+            Some(key) => folds_to(key, name),
         };
-        if let Some(index) = self.names.iter().position(|name| *name == key) {
-            if self.spans.get(index).is_none_or(Option::is_some) {
-                return Err(JsonError::DuplicateKey(at));
+        let Some(index) = self.names.iter().position(|name| is_like(name)) else {
+            return;
+        };
+        let exact = self.names.get(index).is_some_and(|name| match &decoded {
+            None => raw == name.as_bytes(),
+            Some(key) => key == name,
+        });
+        if let Some(slot) = self.slots.get_mut(index) {
+            match *slot {
+                Slot::Absent if exact => self.current = Some(index),
+                Slot::Found(..) if exact => *slot = Slot::Twice(at),
+                Slot::Absent | Slot::Found(..) => *slot = Slot::Alike(at),
+                Slot::Twice(_) | Slot::Alike(_) => {}
             }
-            self.current = Some(index);
-        } else if self.names.iter().any(|name| folds_to(&key, name)) {
-            return Err(JsonError::AmbiguousKey(at));
         }
-        Ok(())
     }
 
     fn begin(&mut self, kind: Kind, at: usize) {
@@ -159,9 +268,9 @@ impl Fields<'_, '_> {
             return;
         }
         if let (Some((kind, start)), Some(index)) = (self.started.take(), self.current.take())
-            && let Some(slot) = self.spans.get_mut(index)
+            && let Some(slot) = self.slots.get_mut(index)
         {
-            *slot = Some((kind, start, at));
+            *slot = Slot::Found(kind, start, at);
         }
     }
 }
@@ -196,11 +305,8 @@ impl Sink for Fields<'_, '_> {
                 self.depth -= 1;
                 self.end(at);
             }
-            Event::KeyStart if self.depth == 1 => self.key.clear(),
-            Event::KeyPart(part) if self.depth == 1 && self.key.len() <= LONGEST_KEY => {
-                self.key.extend_from_slice(part);
-            }
-            Event::KeyEnd if self.depth == 1 => self.key_end(at)?,
+            Event::KeyStart if self.depth == 1 => self.key = at + 1,
+            Event::KeyEnd if self.depth == 1 => self.key_end(at),
             Event::StringStart | Event::ScalarStart if self.depth == 0 => {
                 return Err(JsonError::NotAnObject);
             }

@@ -70,6 +70,14 @@ pub fn is_model_name(name: &str) -> bool {
 /// [`FieldError`]; two `model` fields, in whatever spelling, are an error.
 pub fn find_model(body: &[u8]) -> Result<ModelField<'_>, FieldError> {
     let [model] = json::top_level(body, ["model"])?;
+    model_of(model)
+}
+
+/// [`find_model`] for a body whose `model` has been found already.
+///
+/// # Errors
+/// As [`find_model`].
+pub fn model_of(model: Option<json::Value<'_>>) -> Result<ModelField<'_>, FieldError> {
     let model = model.ok_or(FieldError::Missing)?;
     if model.kind != Kind::String {
         return Err(FieldError::BadModel);

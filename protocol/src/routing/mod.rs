@@ -7,7 +7,7 @@ mod body;
 mod slug;
 
 pub use body::{
-    FieldError, MAX_MODEL, ModelField, find_model, gemini_model, is_model_name, splice,
+    FieldError, MAX_MODEL, ModelField, find_model, gemini_model, is_model_name, model_of, splice,
     splice_model,
 };
 pub use slug::openrouter_slug;

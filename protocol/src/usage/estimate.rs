@@ -37,18 +37,25 @@ pub fn request_tokens(body: &[u8]) -> u64 {
         .feed(body, &mut counter)
         .and_then(|()| reader.finish(&mut counter));
     match read {
-        Ok(()) => text_tokens(counter.text).saturating_add(counter.media * MEDIA_TOKENS),
+        Ok(()) => counter.tokens(),
         Err(_) => text_tokens(body.len() as u64),
     }
 }
 
+/// Counts what a JSON text amounts to.
 #[derive(Default)]
-struct Counter {
+pub(super) struct Counter {
     /// Bytes of keys, texts and punctuation.
     text: u64,
     media: u64,
     string: u64,
     has_space: bool,
+}
+
+impl Counter {
+    pub(super) fn tokens(&self) -> u64 {
+        text_tokens(self.text).saturating_add(self.media * MEDIA_TOKENS)
+    }
 }
 
 impl Sink for Counter {

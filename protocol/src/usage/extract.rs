@@ -448,17 +448,16 @@ impl Extractor {
 
     fn string_start(&mut self) {
         let scope = self.scope();
-        let key_bytes = self.key;
-        let key = key_bytes.get(..self.key_len).unwrap_or_default();
+        let key = self.key.get(..self.key_len).unwrap_or_default();
+        let in_details = matches!(scope, Scope::MetadataInput | Scope::MetadataOutput);
+        self.modality = (in_details && key == b"modality").then_some(0);
+        self.quoted_number = scope == Scope::Root && key == b"duration";
         self.counting = match scope {
             Scope::Delta => !matches!(key, b"role" | b"type" | b"id" | b"name" | b"stop_reason"),
             Scope::Choice | Scope::Part => key == b"text",
             Scope::Root => key == b"delta",
             _ => false,
         };
-        let in_details = matches!(scope, Scope::MetadataInput | Scope::MetadataOutput);
-        self.modality = (in_details && key == b"modality").then_some(0);
-        self.quoted_number = scope == Scope::Root && key == b"duration";
         self.number_len = 0;
     }
 
@@ -493,6 +492,9 @@ impl Extractor {
 
     fn scalar_end(&mut self) {
         let scope = self.scope();
+        if scope == Scope::Dead {
+            return;
+        }
         let field = FIELDS
             .iter()
             .find(|(from, field, ..)| *from == scope && field.as_bytes() == self.key());
@@ -515,19 +517,23 @@ impl Extractor {
 fn append(buffer: &mut [u8], length: &mut usize, part: &[u8]) {
     let room = buffer.get_mut(*length..).unwrap_or_default();
     let taken = part.len().min(room.len());
-    for (slot, byte) in room.iter_mut().zip(part) {
-        *slot = *byte;
+    if let (Some(slots), Some(bytes)) = (room.get_mut(..taken), part.get(..taken)) {
+        slots.copy_from_slice(bytes);
     }
     *length += taken;
 }
 
 impl Sink for Extractor {
+    #[inline]
     fn event(&mut self, _at: usize, event: Event<'_>) -> Result<(), JsonError> {
         match event {
             Event::Open(container) => self.open(container),
             Event::Close(_) => self.close(),
             Event::KeyStart => self.key_len = 0,
-            Event::KeyPart(part) => append(&mut self.key, &mut self.key_len, part),
+            Event::KeyPart(part) if self.scope() != Scope::Dead => {
+                append(&mut self.key, &mut self.key_len, part);
+            }
+            Event::KeyPart(_) => {}
             Event::KeyEnd => {}
             Event::StringStart => self.string_start(),
             Event::StringPart(part) => self.string_part(part),

@@ -19,6 +19,8 @@ pub use estimate::{
 };
 pub use reader::{Framing, UsageReader};
 pub use request::{Edit, apply, ask_for_usage};
+#[cfg(feature = "relay")]
+pub use request::{REQUEST_FIELDS, RequestBody};
 
 use crate::money::PicoUsd;
 

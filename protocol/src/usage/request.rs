@@ -1,6 +1,8 @@
 //! What a request needs so that its answer reports usage.
 
-use crate::json::{JsonError, Kind, top_level};
+use crate::json::{JsonError, Kind, Value, top_level};
+#[cfg(feature = "relay")]
+use crate::{json::Members, usage::estimate::Counter};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -40,7 +42,13 @@ pub fn apply(body: &[u8], edits: &[Edit]) -> Vec<u8> {
 /// # Errors
 /// [`JsonError`] when the body is not usable, or `stream_options` has another type.
 pub fn ask_for_usage(body: &[u8]) -> Result<Option<Edit>, JsonError> {
-    let [stream, options] = top_level(body, ["stream", "stream_options"])?;
+    edit_for_usage(body, top_level(body, ["stream", "stream_options"])?)
+}
+
+fn edit_for_usage(
+    body: &[u8],
+    [stream, options]: [Option<Value<'_>>; 2],
+) -> Result<Option<Edit>, JsonError> {
     if stream.and_then(|stream| stream.as_bool()) != Some(true) {
         return Ok(None);
     }
@@ -89,6 +97,81 @@ pub fn ask_for_usage(body: &[u8]) -> Result<Option<Edit>, JsonError> {
             }
         }
         _ => Err(JsonError::WrongType(options.span.start)),
+    }
+}
+
+/// Top-level fields of a request that its route, its price or its model hang on.
+#[cfg(feature = "relay")]
+pub const REQUEST_FIELDS: [&str; 20] = [
+    "model",
+    "models",
+    "preset",
+    "assistant_id",
+    "agent_id",
+    "tools",
+    "plugins",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "n",
+    "best_of",
+    "generationConfig",
+    "api_key",
+    "apiKey",
+    "x-byok-key",
+    "byok_key",
+    "authorization",
+];
+
+/// A request's JSON body, read in one pass for everything that is asked of it.
+#[cfg(feature = "relay")]
+#[derive(Clone, Debug)]
+pub struct RequestBody {
+    members: Members<{ REQUEST_FIELDS.len() }>,
+    tokens: u64,
+}
+
+#[cfg(feature = "relay")]
+impl RequestBody {
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// As [`top_level()`], but for fields that occur twice: [`RequestBody::fields`] tells of them.
+    pub fn read(body: &[u8]) -> Result<Self, JsonError> {
+        let mut counter = Counter::default();
+        let members = Members::read(body, &REQUEST_FIELDS, &mut counter)?;
+        Ok(Self {
+            members,
+            tokens: counter.tokens(),
+        })
+    }
+
+    /// The fields with these names, each one of [`REQUEST_FIELDS`]. `body` is what was read.
+    ///
+    /// # Errors
+    /// As [`top_level()`].
+    pub fn fields<'a, const M: usize>(
+        &self,
+        body: &'a [u8],
+        names: [&str; M],
+    ) -> Result<[Option<Value<'a>>; M], JsonError> {
+        self.members.of(body, names)
+    }
+
+    /// [`super::request_tokens`] of the body.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// [`ask_for_usage`] for the body, which is what was read.
+    ///
+    /// # Errors
+    /// As [`ask_for_usage`].
+    pub fn ask_for_usage(&self, body: &[u8]) -> Result<Option<Edit>, JsonError> {
+        edit_for_usage(body, self.fields(body, ["stream", "stream_options"])?)
     }
 }
 
@@ -143,6 +226,36 @@ mod tests {
             r#"{"stream":true,"stream_options":{"include_usage":"yes"}}"#,
         ] {
             assert!(ask_for_usage(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn one_pass_finds_what_many_do() {
+        let long = "QUJD".repeat(2_000);
+        for body in [
+            "{}".to_owned(),
+            r#"{"model":"m","stream":true,"messages":[{"model":"inner","content":"a b"}]}"#.into(),
+            r#"{"stream":true,"stream_options":{"x":[1,null]},"n":2,"max_tokens":7}"#.into(),
+            r#"{"model":"a","model":"b","stream":true}"#.into(),
+            r#"{"\u006dodel":"a","Stream":true,"n":-1.5e3}"#.into(),
+            r#"{"\u006dodel":"a","model":"b"}"#.into(),
+            r#"{"to\u212aens":"a","\u212a":1,"mode\ud800":2,"tool\u017f":[]}"#.into(),
+            format!(r#"{{"image":"{long}","tools":[{{"a":{{}}}}]}}"#),
+        ] {
+            let body = body.as_bytes();
+            let read = RequestBody::read(body).unwrap();
+            assert_eq!(read.tokens(), super::super::request_tokens(body));
+            assert_eq!(read.ask_for_usage(body), ask_for_usage(body));
+            for name in REQUEST_FIELDS {
+                assert_eq!(read.fields(body, [name]), top_level(body, [name]), "{name}");
+            }
+        }
+        for body in ["", "[]", "1", "{\"a\":}", "{\"a\":tru }", "{\"a\":nulll}"] {
+            let body = body.as_bytes();
+            assert_eq!(
+                RequestBody::read(body).map(|_| ()),
+                top_level(body, ["model"]).map(|_| ())
+            );
         }
     }
 

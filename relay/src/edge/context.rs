@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use keyferry_protocol::{ErrorCode, FallbackReason, Payer, Usage, header as names};
 use tokio::sync::OnceCell;
 
@@ -18,6 +18,10 @@ use crate::observe::Record;
 use crate::request_id::RequestId;
 use crate::server::Liveness;
 use crate::state::Live;
+
+const PAID_BY: HeaderName = HeaderName::from_static(names::PAID_BY);
+const FALLBACK_REASON: HeaderName = HeaderName::from_static(names::FALLBACK_REASON);
+const PROVIDER: HeaderName = HeaderName::from_static(names::PROVIDER);
 
 /// The connection's other end, put into a request by the server that accepted it.
 #[derive(Clone, Debug)]
@@ -72,8 +76,14 @@ impl<S: Sync> FromRequestParts<S> for Ctx {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts
-            .extensions
+        Self::of(&parts.extensions)
+    }
+}
+
+impl Ctx {
+    /// What the edge layer left with a request.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, ApiError> {
+        extensions
             .get::<Arc<Context>>()
             .map(|context| Self(Arc::clone(context)))
             .ok_or_else(|| ApiError::new(ErrorCode::Internal, "the edge layer is missing"))
@@ -101,25 +111,19 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
-        let mut put = |name: &'static str, value: Option<&'static str>| {
+        let mut put = |name: HeaderName, value: Option<&'static str>| {
             if let Some(value) = value {
-                headers.insert(
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                );
+                headers.insert(name, HeaderValue::from_static(value));
             }
         };
-        put(names::PAID_BY, self.payer.map(Payer::as_str));
-        put(
-            names::FALLBACK_REASON,
-            self.fallback.map(FallbackReason::as_str),
-        );
+        put(PAID_BY, self.payer.map(Payer::as_str));
+        put(FALLBACK_REASON, self.fallback.map(FallbackReason::as_str));
         let provider = self
             .provider
             .as_deref()
             .and_then(|id| HeaderValue::from_str(id).ok());
         if let Some(provider) = provider {
-            headers.insert(HeaderName::from_static(names::PROVIDER), provider);
+            headers.insert(PROVIDER, provider);
         }
     }
 }

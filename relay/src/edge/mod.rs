@@ -17,14 +17,14 @@ mod hosts;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use keyferry_protocol::ErrorCode;
 use tower::{Layer, Service};
 
@@ -38,6 +38,8 @@ use crate::error::ApiError;
 use crate::observe::{Observed, Record};
 use crate::routes;
 use crate::state::Relay;
+
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Wraps the router in the edge rules.
 #[derive(Clone)]
@@ -180,7 +182,7 @@ fn admit(request: &Request, api: bool) -> Result<(), ApiError> {
     // A page that navigates to, frames or embeds an API route could show or run its answer.
     if api
         && headers
-            .get_all("sec-fetch-dest")
+            .get_all(SEC_FETCH_DEST)
             .iter()
             .any(|dest| dest != "empty")
     {
@@ -201,7 +203,7 @@ where
 {
     use tower::ServiceExt as _;
 
-    let mut future = Box::pin(inner.oneshot(request));
+    let mut future = pin!(inner.oneshot(request));
     let outcome = poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Ready(result)) => Poll::Ready(Some(result)),

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -13,6 +12,7 @@ use tower::ServiceExt as _;
 
 use super::retry;
 use crate::secret::Secret;
+use crate::server::Application;
 use crate::state::Live;
 
 /// Largest answer that is kept: an hour's transcript with words and their times stays below.
@@ -52,7 +52,11 @@ pub(super) enum Failed {
 }
 
 /// Makes the call. Dropping the future ends it at the provider, too.
-pub(super) async fn make(app: Router, live: &Live, call: Call<'_>) -> Result<Answer, Failed> {
+pub(super) async fn make(
+    app: impl Application,
+    live: &Live,
+    call: Call<'_>,
+) -> Result<Answer, Failed> {
     let host = live.hosts.origins().next().ok_or(Failed::Unbuildable)?;
     // Exposed to be sent to the relay's own edge, which takes it out again.
     let lease = call.lease.header_value("").ok_or(Failed::Unbuildable)?;

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use super::body_key::{KEY_FIELDS, holds_key, key_in_body};
 use super::{key_in_query, meta, unified};
 use crate::auth::Identity;
+use crate::body::WholeBody;
 use crate::callers;
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
@@ -366,7 +367,8 @@ impl<'a> Admission<'a> {
             path: &path,
             headers: &HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
         };
-        let named = named(&facts, bytes)?;
+        let whole = WholeBody::new(Bytes::copy_from_slice(bytes));
+        let named = named(&facts, &whole)?;
         self.models(provider, &named)?;
         Ok((provider, named))
     }

@@ -15,13 +15,19 @@ mod site;
 mod small_json;
 mod unified;
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
 use keyferry_protocol::ErrorCode;
+use tower::{Layer as _, Service, ServiceExt as _};
 
-use crate::edge::EdgeLayer;
+use crate::edge::{Edge, EdgeLayer};
 use crate::error::ApiError;
 use crate::state::Relay;
 use crate::usage;
@@ -101,16 +107,55 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
     ]
 }
 
-/// The whole application: every route inside the edge rules. Tests drive it in-process.
-pub fn app(relay: Arc<Relay>) -> Router {
+/// The whole application: every route inside the edge rules.
+pub fn app(relay: Arc<Relay>) -> Edge<Routes> {
+    EdgeLayer::new(Arc::clone(&relay)).layer(Routes::new(relay))
+}
+
+/// Every route, without the edge rules.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    relay: Arc<Relay>,
+    router: Router,
+}
+
+impl Routes {
+    fn new(relay: Arc<Relay>) -> Self {
+        Self {
+            router: router(Arc::clone(&relay)),
+            relay,
+        }
+    }
+}
+
+impl Service<Request> for Routes {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        // A router always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // Most requests are these; the router's search and its boxes are spared them.
+        if is_passthrough(request.uri().path()) {
+            let relay = Arc::clone(&self.relay);
+            return Box::pin(async move { Ok(passthrough::answer(relay, request).await) });
+        }
+        let router = self.router.clone();
+        Box::pin(router.oneshot(request))
+    }
+}
+
+fn router(relay: Arc<Relay>) -> Router {
     table()
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| {
             router.route(path, methods)
         })
-        .route("/providers/{*rest}", any(passthrough::handle))
         .fallback(site::handle)
-        .layer(EdgeLayer::new(Arc::clone(&relay)))
         .with_state(relay)
 }
 
@@ -132,12 +177,21 @@ pub fn admin(relay: Arc<Relay>) -> Router {
 /// The template of the route that `path` leads to, for logs and metrics: never the path itself,
 /// which may hold what someone pasted.
 pub(crate) fn template(path: &str) -> &'static str {
+    // No other template begins so, and most requests do.
+    if is_passthrough(path) {
+        return PASSTHROUGH;
+    }
     match TEMPLATES.into_iter().find(|template| fits(template, path)) {
         Some(template) => template,
-        None if path.starts_with("/providers/") => PASSTHROUGH,
         None if path.starts_with("/v1/") => "/v1",
         None => "/",
     }
+}
+
+/// Whether `path` leads to a provider: anything at all below `/providers/`.
+fn is_passthrough(path: &str) -> bool {
+    path.strip_prefix("/providers/")
+        .is_some_and(|rest| !rest.is_empty())
 }
 
 /// Whether `path` has the form of `template`, in which `{name}` stands for one segment.

@@ -7,6 +7,7 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use keyferry_protocol::ErrorCode;
 
+use crate::body::WholeBody;
 use crate::error::ApiError;
 use crate::proxy::{Fault, Inbound};
 use crate::tiers::{Gate, Named, RequestFacts, model_in_path, named};
@@ -33,7 +34,7 @@ pub(super) struct Guard<'a> {
 /// A body ready to be sent.
 pub(super) struct NativeBody {
     /// The whole of it, when it was read.
-    pub(super) whole: Option<Bytes>,
+    pub(super) whole: Option<WholeBody>,
     stream: Option<Inbound>,
     /// Why sending it failed, if that is the client's fault.
     pub(super) fault: Fault,
@@ -84,7 +85,7 @@ impl NativeBody {
                 ApiError::new(ErrorCode::BadRequest, "the request body broke off")
             })
         })?;
-        let whole = whole.to_bytes();
+        let whole = WholeBody::new(whole.to_bytes());
         let found = match named(request, &whole) {
             Ok(found) => found,
             Err(error) if needed => return Err(error),
@@ -110,7 +111,8 @@ impl NativeBody {
 
     /// What is sent: `changed` in place of what was read, or what arrives.
     pub(super) fn into_body(self, changed: Option<Bytes>) -> Body {
-        match (changed.or(self.whole), self.stream) {
+        let whole = self.whole.map(|whole| whole.bytes().clone());
+        match (changed.or(whole), self.stream) {
             (Some(whole), _) => Body::from(whole),
             (None, Some(stream)) => Body::new(stream),
             (None, None) => Body::empty(),

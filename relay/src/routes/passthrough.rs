@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use http::uri::PathAndQuery;
 use keyferry_protocol::{ErrorCode, Payer, Provider, path};
 
 use super::body_key::{holds_key, key_in_body};
 use super::native_body::{Guard, NativeBody};
 use crate::callers;
-use crate::edge::{Ctx, Outcome};
+use crate::edge::{Context, Ctx, Outcome};
 use crate::error::ApiError;
 use crate::keys::{self, SealedFor};
 use crate::proxy::{self, Call, Metered};
@@ -20,11 +20,16 @@ use crate::usage::{self, Costing, Metering};
 use crate::wishes::Wishes;
 
 /// Handles any method.
-pub(super) async fn handle(
-    State(relay): State<Arc<Relay>>,
-    Ctx(context): Ctx,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(super) async fn answer(relay: Arc<Relay>, request: Request) -> Response {
+    let context = match Ctx::of(request.extensions()) {
+        Ok(Ctx(context)) => context,
+        Err(error) => return error.into_response(),
+    };
+    let handled = handle(&relay, &context, request).await;
+    handled.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Response, ApiError> {
     let live = &context.live;
     let (parts, body) = request.into_parts();
     let (id, rest) = split(parts.uri.path())?;
@@ -44,12 +49,12 @@ pub(super) async fn handle(
     {
         return Err(mismatch(provider));
     }
-    let identity = callers::identify(&relay, &context, &parts.headers).await?;
+    let identity = callers::identify(relay, context, &parts.headers).await?;
 
     // Never the server's key: what a native endpoint costs cannot be told beforehand.
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
     let key =
-        keys::user_key_for_call(&context, &sealed_for)?.ok_or_else(|| keys::missing(provider))?;
+        keys::user_key_for_call(context, &sealed_for)?.ok_or_else(|| keys::missing(provider))?;
     let target = match query {
         Some(query) => PathAndQuery::try_from(format!("{rest}?{query}")),
         None => PathAndQuery::try_from(rest),
@@ -57,8 +62,8 @@ pub(super) async fn handle(
     .map_err(|_| ApiError::new(ErrorCode::BadPath, "path or query cannot be sent on"))?;
     let (method, headers) = (&parts.method, &parts.headers);
     let metering = Metering {
-        relay: &relay,
-        context: &context,
+        relay,
+        context,
         identity: &identity,
         headers,
         key: Some(&key),
@@ -81,7 +86,7 @@ pub(super) async fn handle(
     if body
         .whole
         .as_ref()
-        .is_some_and(|whole| holds_key(whole, key))
+        .is_some_and(|whole| holds_key(whole.bytes(), key))
     {
         return Err(key_in_body());
     }
@@ -94,7 +99,7 @@ pub(super) async fn handle(
         method,
         path: rest,
         models: models.as_deref(),
-        body: body.whole.as_deref(),
+        body: body.whole.as_ref(),
         is_json: body.is_json,
     };
     let meter = metering.begin(Payer::User, &costing).await?;
@@ -109,7 +114,7 @@ pub(super) async fn handle(
         headers,
     };
     let body = body.into_body(changed);
-    let sent = proxy::send(&relay, live, &call, key, body, context.peer.as_ref()).await;
+    let sent = proxy::send(relay, live, &call, key, body, context.peer.as_ref()).await;
     let answer = match sent {
         Ok(answer) => answer,
         Err(error) => {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 pub use socket::Liveness;
 use socket::Socket;
@@ -31,6 +31,25 @@ use socket::Socket;
 use crate::config::{Config, defaults};
 use crate::edge::Peer;
 use crate::metrics::Metrics;
+
+/// What answers requests: the relay's own application, or any router.
+pub trait Application:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Application for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
 
 /// Limits of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -89,17 +108,22 @@ impl Server {
     }
 
     /// Serves `listener` in plain HTTP/1.1 until [`Server::close`]; returns once it is closed.
-    pub async fn run(&self, listener: TcpListener, app: Router) {
+    pub async fn run(&self, listener: TcpListener, app: impl Application) {
         self.accept(listener, app, None).await;
     }
 
     /// [`Server::run`] over TLS, with HTTP/2 for clients that ask for it.
-    pub async fn run_tls(&self, listener: TcpListener, app: Router, tls: Arc<ServerConfig>) {
+    pub async fn run_tls(
+        &self,
+        listener: TcpListener,
+        app: impl Application,
+        tls: Arc<ServerConfig>,
+    ) {
         self.accept(listener, app, Some(TlsAcceptor::from(tls)))
             .await;
     }
 
-    async fn accept(&self, listener: TcpListener, app: Router, tls: Option<TlsAcceptor>) {
+    async fn accept(&self, listener: TcpListener, app: impl Application, tls: Option<TlsAcceptor>) {
         self.accepting.send_modify(|listeners| *listeners += 1);
         self.accept_until_closed(listener, app, tls).await;
         self.accepting.send_modify(|listeners| *listeners -= 1);
@@ -108,7 +132,7 @@ impl Server {
     async fn accept_until_closed(
         &self,
         listener: TcpListener,
-        app: Router,
+        app: impl Application,
         tls: Option<TlsAcceptor>,
     ) {
         let mut closing = self.closing.subscribe();
@@ -178,7 +202,7 @@ async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    app: Router,
+    app: impl Application,
     limits: ConnectionLimits,
     closing: watch::Receiver<bool>,
 ) {
@@ -189,9 +213,21 @@ async fn serve_connection(
         address: peer.ip(),
         liveness: socket.liveness(),
     };
-    let Some(tls) = tls else {
-        return serve_http1(socket, peer, app, limits, closing).await;
-    };
+    match tls {
+        None => serve_http1(socket, peer, app, limits, closing).await,
+        // Boxed: plain connections would otherwise hold room for a handshake and for HTTP/2.
+        Some(tls) => Box::pin(serve_tls(socket, tls, peer, app, limits, closing)).await,
+    }
+}
+
+async fn serve_tls(
+    socket: Socket,
+    tls: TlsAcceptor,
+    peer: Peer,
+    app: impl Application,
+    limits: ConnectionLimits,
+    closing: watch::Receiver<bool>,
+) {
     // A client that never finishes its handshake is as slow as one that never sends its head.
     match tokio::time::timeout(limits.header_timeout, tls.accept(socket)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
@@ -203,12 +239,12 @@ async fn serve_connection(
     }
 }
 
-/// The router as hyper calls it.
+/// The application as hyper calls it.
 async fn call(
-    app: Router,
+    app: impl Application,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<axum::response::Response, Infallible> {
+) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
     app.oneshot(request).await
@@ -219,7 +255,7 @@ async fn call(
 async fn serve_http1(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    app: Router,
+    app: impl Application,
     limits: ConnectionLimits,
     mut closing: watch::Receiver<bool>,
 ) {
@@ -245,7 +281,7 @@ async fn serve_http1(
 async fn serve_http2(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    app: Router,
+    app: impl Application,
     limits: ConnectionLimits,
     mut closing: watch::Receiver<bool>,
 ) {

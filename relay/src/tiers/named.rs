@@ -1,11 +1,12 @@
 //! The models a request would make a provider run, read from path and body.
 
 use http::{HeaderMap, Method, header};
-use keyferry_protocol::json::{self, Kind, Value};
+use keyferry_protocol::json::{JsonError, Kind, Value};
 use keyferry_protocol::multipart::{self, FormScanner};
 use keyferry_protocol::{ErrorCode, Provider, path};
 use serde::Deserialize;
 
+use crate::body::WholeBody;
 use crate::error::ApiError;
 
 /// What a request says about models.
@@ -76,7 +77,7 @@ impl RequestFacts<'_> {
 /// # Errors
 /// `bad_json`, `bad_form`, `duplicate_field` or `bad_field` for a body in which two parsers could
 /// find different models.
-pub fn named(request: &RequestFacts<'_>, body: &[u8]) -> Result<Named, ApiError> {
+pub fn named(request: &RequestFacts<'_>, body: &WholeBody) -> Result<Named, ApiError> {
     if !request.needs_body() {
         return Ok(Named::Nothing);
     }
@@ -105,7 +106,7 @@ pub(crate) fn model_in_path(path: &str) -> Option<String> {
     (!model.is_empty()).then(|| model.to_owned())
 }
 
-fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Named, ApiError> {
+fn read_body(headers: &HeaderMap, body: &WholeBody) -> Result<Named, ApiError> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let content_type = types.next();
     if types.next().is_some() {
@@ -133,10 +134,10 @@ fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Named, ApiError> {
             .get(..10)
             .is_some_and(|k| k.eq_ignore_ascii_case("multipart/"))
     {
-        return read_form(content_type, body);
+        return read_form(content_type, body.bytes());
     }
     // Providers read JSON whatever the type says, or refuse it; so is it read here.
-    if body.iter().all(u8::is_ascii_whitespace) {
+    if body.bytes().iter().all(u8::is_ascii_whitespace) {
         return Ok(Named::Nothing);
     }
     read_json(body)
@@ -156,8 +157,8 @@ fn read_form(content_type: &str, body: &[u8]) -> Result<Named, ApiError> {
     })
 }
 
-fn read_json(body: &[u8]) -> Result<Named, ApiError> {
-    let refuse = |error: json::JsonError| ApiError::new(error.code(), error.message());
+fn read_json(body: &WholeBody) -> Result<Named, ApiError> {
+    let refuse = |error: JsonError| ApiError::new(error.code(), error.message());
     let [
         model,
         alternatives,
@@ -166,7 +167,7 @@ fn read_json(body: &[u8]) -> Result<Named, ApiError> {
         agent,
         tools,
         plugins,
-    ] = json::top_level(body, FIELDS).map_err(refuse)?;
+    ] = body.fields(FIELDS).map_err(refuse)?;
     if [&preset, &assistant, &agent]
         .into_iter()
         .flatten()
@@ -242,7 +243,8 @@ mod tests {
             path,
             headers: &headers,
         };
-        named(&request, body).map_err(|error| error.code())
+        let body = WholeBody::new(body.to_vec().into());
+        named(&request, &body).map_err(|error| error.code())
     }
 
     fn models(names: &[&str]) -> Result<Named, ErrorCode> {
@@ -352,7 +354,7 @@ mod tests {
             headers: &headers,
         };
         assert_eq!(
-            named(&request, br#"{"model":"a"}"#).unwrap(),
+            named(&request, &WholeBody::from(br#"{"model":"a"}"#.as_slice())).unwrap(),
             Named::Unknown
         );
     }
@@ -467,7 +469,8 @@ mod tests {
                 path: "/v1/models",
                 headers: &headers,
             };
-            assert_eq!(named(&request, b"").unwrap(), Named::Nothing);
+            let body = WholeBody::from(b"".as_slice());
+            assert_eq!(named(&request, &body).unwrap(), Named::Nothing);
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use keyferry_protocol::catalogue::{StreamUsage, Unified};
-use keyferry_protocol::usage::{apply, ask_for_usage};
+use keyferry_protocol::usage::apply;
 use keyferry_protocol::{Payer, Provider, header as names};
 
 use super::meter::Meter;
 use super::quote::{Quote, Size, measure};
 use crate::auth::Identity;
+use crate::body::WholeBody;
 use crate::callers::address_of;
 use crate::edge::Context;
 use crate::error::ApiError;
@@ -20,6 +21,8 @@ use crate::limits::{Ask, Caller, Who};
 use crate::state::{Live, Relay};
 use crate::store::LeaseBudget;
 use crate::tiers::Named;
+
+const USAGE: HeaderName = HeaderName::from_static(names::USAGE);
 
 /// Who makes a call, and with what.
 #[derive(Clone, Copy)]
@@ -42,7 +45,7 @@ pub(crate) struct Costing<'a> {
     /// The models it may run; empty when it runs none; `None` when it does not say.
     pub(crate) models: Option<&'a [&'a str]>,
     /// The body, when it is here in full.
-    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) body: Option<&'a WholeBody>,
     /// The body is JSON.
     pub(crate) is_json: bool,
 }
@@ -166,7 +169,7 @@ impl Metering<'_> {
         let live = self.live();
         let size = match costing.body {
             Some(body) if self.is_guarded(payer) => measure(costing.path, costing.is_json, body),
-            body => Size::rough(body.map_or(0, |body| body.len() as u64)),
+            body => Size::rough(body.map_or(0, |body| body.bytes().len() as u64)),
         };
         let price = |model: &&str| {
             let catalogue = live.providers.catalogue();
@@ -188,20 +191,17 @@ impl Metering<'_> {
 }
 
 /// The body changed so that its streamed answer reports its usage; `None` when it need not be.
-pub(crate) fn asking_for_usage(provider: &Provider, path: &str, body: &[u8]) -> Option<Bytes> {
+pub(crate) fn asking_for_usage(provider: &Provider, path: &str, body: &WholeBody) -> Option<Bytes> {
     let can_be_asked = provider.stream_usage == StreamUsage::OnRequest
-        && path == provider.unified_path(Unified::ChatCompletions)
-        // Reading a large body twice costs more than looking for a word in it.
-        && memchr::memmem::find(body, b"\"stream\"").is_some();
+        && provider.is_unified_path(Unified::ChatCompletions, path);
     if !can_be_asked {
         return None;
     }
-    // What cannot be read is left to the provider to refuse.
-    let edit = ask_for_usage(body).ok().flatten()?;
-    Some(apply(body, &[edit]).into())
+    let edit = body.ask_for_usage()?;
+    Some(apply(body.bytes(), &[edit]).into())
 }
 
 /// Whether the client wants to see the usage chunk that was asked for here.
 pub(crate) fn wants_usage(headers: &HeaderMap) -> bool {
-    headers.get(names::USAGE).is_some_and(|value| value == "1")
+    headers.get(USAGE).is_some_and(|value| value == "1")
 }

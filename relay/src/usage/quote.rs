@@ -6,11 +6,10 @@
 //! dearest price that could apply.
 
 use keyferry_protocol::json::top_level;
-use keyferry_protocol::usage::{
-    DEFAULT_OUTPUT_TOKENS, audio_milliseconds, request_tokens, text_tokens,
-};
+use keyferry_protocol::usage::{DEFAULT_OUTPUT_TOKENS, audio_milliseconds, text_tokens};
 use keyferry_protocol::{Catalogue, Price};
 
+use crate::body::WholeBody;
 use crate::prices::Prices;
 
 /// Audio tokens per second, as models that take audio count at most.
@@ -129,9 +128,9 @@ impl Size {
 
 /// Measures a request. `path` is the provider's or the unified route's, `body` is whole.
 #[must_use]
-pub fn measure(path: &str, is_json: bool, body: &[u8]) -> Size {
+pub fn measure(path: &str, is_json: bool, body: &WholeBody) -> Size {
     if path.contains("/audio/") && !is_json {
-        let audio_ms = audio_milliseconds(body.len() as u64);
+        let audio_ms = audio_milliseconds(body.bytes().len() as u64);
         let tokens = audio_ms.saturating_mul(AUDIO_TOKENS_PER_SECOND) / 1_000;
         return Size {
             input: tokens,
@@ -140,7 +139,7 @@ pub fn measure(path: &str, is_json: bool, body: &[u8]) -> Size {
             stream: false,
         };
     }
-    let input = request_tokens(body);
+    let input = body.tokens();
     // Embeddings and the like put nothing out; `:embedContent` and `:countTokens` are Gemini's.
     let silent = [
         "embed",
@@ -161,7 +160,7 @@ pub fn measure(path: &str, is_json: bool, body: &[u8]) -> Size {
 }
 
 /// The most the request lets the model put out, over all answers it asks for.
-fn output_limit(body: &[u8]) -> u64 {
+fn output_limit(body: &WholeBody) -> u64 {
     let fields = [
         "max_tokens",
         "max_completion_tokens",
@@ -170,7 +169,7 @@ fn output_limit(body: &[u8]) -> u64 {
         "best_of",
         "generationConfig",
     ];
-    let Ok([first, second, third, n, best_of, gemini]) = top_level(body, fields) else {
+    let Ok([first, second, third, n, best_of, gemini]) = body.fields(fields) else {
         return DEFAULT_OUTPUT_TOKENS;
     };
     let number = |text: &[u8]| std::str::from_utf8(text).ok()?.trim().parse::<u64>().ok();
@@ -196,16 +195,20 @@ fn output_limit(body: &[u8]) -> u64 {
     limit.saturating_mul(answers)
 }
 
-fn asks_for_stream(body: &[u8]) -> bool {
-    matches!(top_level(body, ["stream"]), Ok([Some(stream)]) if stream.as_bool() == Some(true))
+fn asks_for_stream(body: &WholeBody) -> bool {
+    matches!(body.fields(["stream"]), Ok([Some(stream)]) if stream.as_bool() == Some(true))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn measured(path: &str, is_json: bool, body: &[u8]) -> Size {
+        measure(path, is_json, &WholeBody::new(body.to_vec().into()))
+    }
+
     fn output(body: &str) -> u64 {
-        measure("/v1/chat/completions", true, body.as_bytes()).output
+        measured("/v1/chat/completions", true, body.as_bytes()).output
     }
 
     #[test]
@@ -230,23 +233,23 @@ mod tests {
 
     #[test]
     fn what_puts_nothing_out_reserves_no_output() {
-        let size = measure("/v1/embeddings", true, br#"{"input":"hello"}"#);
+        let size = measured("/v1/embeddings", true, br#"{"input":"hello"}"#);
         assert_eq!(size.output, 0);
         assert!(size.input > 0);
     }
 
     #[test]
     fn audio_is_measured_by_its_bytes() {
-        let size = measure("/v1/audio/transcriptions", false, &[0; 4_000]);
+        let size = measured("/v1/audio/transcriptions", false, &[0; 4_000]);
         assert_eq!(size.audio_ms, 1_000);
         assert_eq!(size.input, AUDIO_TOKENS_PER_SECOND);
     }
 
     #[test]
     fn streams_are_told_from_body_or_path() {
-        assert!(measure("/v1/chat/completions", true, br#"{"stream":true}"#).stream);
-        assert!(!measure("/v1/chat/completions", true, br#"{"stream":false}"#).stream);
-        assert!(measure("/v1beta/models/m:streamGenerateContent", true, b"{}").stream);
+        assert!(measured("/v1/chat/completions", true, br#"{"stream":true}"#).stream);
+        assert!(!measured("/v1/chat/completions", true, br#"{"stream":false}"#).stream);
+        assert!(measured("/v1beta/models/m:streamGenerateContent", true, b"{}").stream);
     }
 
     #[test]

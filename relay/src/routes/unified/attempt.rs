@@ -9,6 +9,7 @@ use keyferry_protocol::routing::Target;
 
 use super::request::{self, Payload};
 use crate::auth::Identity;
+use crate::body::WholeBody;
 use crate::edge::{Context, Outcome};
 use crate::error::ApiError;
 use crate::keys::{self, UserKey};
@@ -73,11 +74,12 @@ impl Exchange<'_> {
         };
         let outcome = outcome(attempt);
         let live = &self.context.live;
-        let mut body = self.payload.with_model(&target.model);
-        let mut meter = self.meter(attempt, target, &path, &body).await?;
-        let mut asked = false;
+        let renamed = self.payload.with_model(&target.model);
+        let whole = renamed.as_ref().unwrap_or_else(|| self.payload.whole());
+        let mut meter = self.meter(attempt, target, &path, whole).await?;
+        let (mut body, mut asked) = (whole.bytes().clone(), false);
         if self.payload.is_json()
-            && let Some(changed) = usage::asking_for_usage(provider, &path, &body)
+            && let Some(changed) = usage::asking_for_usage(provider, &path, whole)
         {
             (body, asked) = (changed, !usage::wants_usage(self.headers));
         }
@@ -119,7 +121,7 @@ impl Exchange<'_> {
         attempt: Attempt,
         target: &Target<'_, '_>,
         path: &str,
-        body: &[u8],
+        body: &WholeBody,
     ) -> Result<Meter, ApiError> {
         let payer = match attempt {
             Attempt::User => Payer::User,

@@ -67,7 +67,7 @@ pub(super) async fn handle(
             path: &path,
             headers: &parts.headers,
         };
-        let named = named(&facts, payload.bytes())?;
+        let named = named(&facts, payload.whole())?;
         if let Some(gate) = gate {
             gate.admit(&named)?;
         }

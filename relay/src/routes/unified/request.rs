@@ -8,9 +8,10 @@ use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt as _;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::multipart::{self, FormScanner};
-use keyferry_protocol::routing::{is_model_name, splice};
-use keyferry_protocol::{ErrorCode, find_model, json, splice_model};
+use keyferry_protocol::routing::{is_model_name, model_of, splice};
+use keyferry_protocol::{ErrorCode, splice_model};
 
+use crate::body::WholeBody;
 use crate::error::ApiError;
 use crate::proxy::Inbound;
 use crate::routes::body_key::{KEY_FIELDS, holds_key, key_in_body};
@@ -27,7 +28,7 @@ enum Form {
 /// A whole request body and the model it names.
 #[derive(Debug)]
 pub(super) struct Payload {
-    bytes: Bytes,
+    whole: WholeBody,
     form: Form,
     model: String,
 }
@@ -69,9 +70,14 @@ impl Payload {
     }
 
     fn from_json(bytes: Bytes) -> Result<Self, ApiError> {
-        let field =
-            find_model(&bytes).map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-        let keys = json::top_level(&bytes, KEY_FIELDS)
+        let whole = WholeBody::new(bytes);
+        let field = whole
+            .fields(["model"])
+            .map_err(Into::into)
+            .and_then(|[model]| model_of(model))
+            .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
+        let keys = whole
+            .fields(KEY_FIELDS)
             .map_err(|error| ApiError::new(error.code(), error.message()))?;
         if keys.iter().flatten().any(|value| !value.is_null()) {
             return Err(key_in_body());
@@ -80,7 +86,7 @@ impl Payload {
         Ok(Self {
             form: Form::Json(span),
             model,
-            bytes,
+            whole,
         })
     }
 
@@ -105,7 +111,7 @@ impl Payload {
         Ok(Self {
             form: Form::Multipart(field.span.clone()),
             model: field.value.clone(),
-            bytes,
+            whole: WholeBody::new(bytes),
         })
     }
 
@@ -116,7 +122,12 @@ impl Payload {
 
     /// The body as it arrived.
     pub(super) fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.whole.bytes()
+    }
+
+    /// The body as it was read.
+    pub(super) fn whole(&self) -> &WholeBody {
+        &self.whole
     }
 
     /// True for JSON, false for a form.
@@ -124,15 +135,17 @@ impl Payload {
         matches!(self.form, Form::Json(_))
     }
 
-    /// The body under another model name; only the bytes of that one value change.
-    pub(super) fn with_model(&self, name: &str) -> Bytes {
+    /// The body under another model name, of which only the bytes of that one value change; `None`
+    /// when that is its name already.
+    pub(super) fn with_model(&self, name: &str) -> Option<WholeBody> {
         if name == self.model {
-            return self.bytes.clone();
+            return None;
         }
-        match &self.form {
-            Form::Json(span) => splice_model(&self.bytes, span.clone(), name).into(),
-            Form::Multipart(span) => splice(&self.bytes, span.clone(), name.as_bytes()).into(),
-        }
+        let bytes = match &self.form {
+            Form::Json(span) => splice_model(self.bytes(), span.clone(), name),
+            Form::Multipart(span) => splice(self.bytes(), span.clone(), name.as_bytes()),
+        };
+        Some(WholeBody::new(bytes.into()))
     }
 }
 

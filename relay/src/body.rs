@@ -1,0 +1,74 @@
+//! A request body that is here in full, read once for everything that is asked of it: which model
+//! it names, what it may cost, whether it streams.
+
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
+use keyferry_protocol::json::{JsonError, Value};
+use keyferry_protocol::usage::{Edit, RequestBody, ask_for_usage, request_tokens};
+
+/// The bytes, and what reading them as JSON found, from the first question on.
+#[derive(Debug)]
+pub struct WholeBody {
+    bytes: Bytes,
+    read: OnceLock<Result<RequestBody, JsonError>>,
+}
+
+impl WholeBody {
+    /// Takes a body that has arrived whole.
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            read: OnceLock::new(),
+        }
+    }
+
+    /// The body itself.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    fn read(&self) -> Result<&RequestBody, JsonError> {
+        let read = self.read.get_or_init(|| RequestBody::read(&self.bytes));
+        read.as_ref().map_err(|error| *error)
+    }
+
+    /// Fields of its outermost object, of those in [`keyferry_protocol::usage::REQUEST_FIELDS`].
+    ///
+    /// # Errors
+    /// A body that is no JSON object; a field of these that stands in it twice.
+    pub fn fields<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<[Option<Value<'_>>; N], JsonError> {
+        self.read()?.fields(&self.bytes, names)
+    }
+
+    /// Its input tokens, estimated.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        match self.read() {
+            Ok(read) => read.tokens(),
+            Err(_) => request_tokens(&self.bytes),
+        }
+    }
+
+    /// What makes its streamed answer report its usage; `None` when it need not be changed, or
+    /// cannot be read: the provider will refuse it.
+    pub(crate) fn ask_for_usage(&self) -> Option<Edit> {
+        match self.read() {
+            Ok(read) => read.ask_for_usage(&self.bytes),
+            Err(_) => ask_for_usage(&self.bytes),
+        }
+        .ok()
+        .flatten()
+    }
+}
+
+impl From<&'static [u8]> for WholeBody {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::new(Bytes::from_static(bytes))
+    }
+}
