@@ -1,5 +1,7 @@
 //! A call that asks to be made, and what is set aside for it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use keyferry_protocol::Payer;
 
 use super::caller::Caller;
@@ -42,9 +44,55 @@ pub(super) fn withdrawal(admission: &Admission, day: u32, reserve: &Reserve) -> 
     }
 }
 
-/// A fresh name; `None` without randomness.
-pub(super) fn reservation_id() -> Option<ReservationId> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(ReservationId::new(bytes))
+/// Names reservations: half of the name is drawn once per process, the other is a count. Unique
+/// across instances without a system call per request; no secret, and no client ever names one.
+#[derive(Debug)]
+pub(super) struct ReservationIds {
+    /// `None` without randomness: then nothing can be reserved.
+    process: Option<[u8; 8]>,
+    count: AtomicU64,
+}
+
+/// Odd, so that multiplying by it maps no two numbers onto one; the golden ratio's bits, so that
+/// neighbours end up far apart and spread over a map.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl ReservationIds {
+    /// Draws the half that is this process's own.
+    pub(super) fn new() -> Self {
+        let mut process = [0; 8];
+        Self {
+            process: getrandom::fill(&mut process).ok().map(|()| process),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// A fresh name; `None` without randomness.
+    pub(super) fn next(&self) -> Option<ReservationId> {
+        let process = self.process?;
+        let count = self
+            .count
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(STEP);
+        let mut bytes = [0; 16];
+        let (first, last) = bytes.split_at_mut(8);
+        first.copy_from_slice(&count.to_le_bytes());
+        last.copy_from_slice(&process);
+        Some(ReservationId::new(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_name_comes_twice() {
+        let (one, other) = (ReservationIds::new(), ReservationIds::new());
+        let names: HashSet<ReservationId> = (0..2_000)
+            .flat_map(|_| [one.next().unwrap(), other.next().unwrap()])
+            .collect();
+        assert_eq!(names.len(), 4_000);
+    }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::{CallerId, ReservationId};
+use crate::store::{CallerId, IdHash, ReservationId};
 
 #[derive(Default)]
-pub(super) struct Heartbeats(Mutex<HashMap<ReservationId, CallerId>>);
+pub(super) struct Heartbeats(Mutex<HashMap<ReservationId, CallerId, IdHash>>);
 
 impl Heartbeats {
     pub(super) fn insert(&self, id: ReservationId, caller: CallerId) {

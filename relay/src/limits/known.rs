@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
-use crate::store::CallerId;
+use crate::store::{CallerId, IdHash};
 
 /// Two generations of this many; 16 bytes each.
 const GENERATION: usize = 50_000;
@@ -16,8 +16,8 @@ pub(super) struct Known(RwLock<Generations>);
 
 #[derive(Default)]
 struct Generations {
-    young: HashSet<CallerId>,
-    old: HashSet<CallerId>,
+    young: HashSet<CallerId, IdHash>,
+    old: HashSet<CallerId, IdHash>,
 }
 
 impl Known {

@@ -9,7 +9,7 @@ use keyferry_protocol::Payer;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::ask::{Ask, reservation_id, withdrawal};
+use super::ask::{Ask, ReservationIds, withdrawal};
 use super::backlog::Backlog;
 use super::caller::{Caller, Pseudonyms, Who};
 use super::heartbeat::Heartbeats;
@@ -33,6 +33,7 @@ pub struct Limits {
     pub(super) pseudonyms: ArcSwap<Pseudonyms>,
     pub(super) known: Known,
     slots: Slots,
+    reservations: ReservationIds,
     pub(super) heartbeats: Heartbeats,
     pub(super) backlog: Backlog,
     pub(super) metrics: Arc<Metrics>,
@@ -100,6 +101,7 @@ impl Limits {
             pseudonyms: ArcSwap::from_pointee(Pseudonyms::new(secret)),
             known: Known::default(),
             slots: Slots::default(),
+            reservations: ReservationIds::new(),
             heartbeats: Heartbeats::default(),
             backlog: Backlog::default(),
             metrics,
@@ -214,7 +216,7 @@ impl Limits {
             (false, _) => None,
             (true, None) => return Err(Denied::Unpriced),
             (true, Some(estimate)) => Some(Reserve {
-                id: reservation_id().ok_or(Denied::Store)?,
+                id: self.reservations.next().ok_or(Denied::Store)?,
                 estimate,
                 daily_cap: limits.daily_cap,
                 lease: ask.lease,

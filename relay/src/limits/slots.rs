@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::store::CallerId;
+use crate::store::{CallerId, IdHash};
 
 /// Enough that two callers seldom wait for the same lock.
 const SHARDS: usize = 32;
 
-type Shard = Mutex<HashMap<CallerId, u32>>;
+type Running = HashMap<CallerId, u32, IdHash>;
+type Shard = Mutex<Running>;
 
 /// The calls that run now, by caller.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Drop for Slot {
     }
 }
 
-fn lock(shard: &Shard) -> MutexGuard<'_, HashMap<CallerId, u32>> {
+fn lock(shard: &Shard) -> MutexGuard<'_, Running> {
     // Nothing here panics half-way; a poisoned count is still a count.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

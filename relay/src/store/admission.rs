@@ -48,7 +48,7 @@ pub struct Nonce {
 /// when nobody settles it in time.
 #[derive(Clone, Debug)]
 pub struct Reserve {
-    /// Names the reservation; random, so that repeating an admission cannot take twice.
+    /// Names the reservation; unique, so that repeating an admission cannot take twice.
     pub id: ReservationId,
     /// Micro-dollars.
     pub estimate: u64,

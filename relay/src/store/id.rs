@@ -1,6 +1,7 @@
 //! Names of what the store keeps, already pseudonymous: no key, subject or address in clear.
 
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// 128 bits, printed as 32 hexadecimal digits.
 macro_rules! ids {
@@ -41,12 +42,35 @@ ids! {
     /// Who is counted: a token's subject, a key, or a client address, each as a keyed or plain
     /// hash. Everything of one caller shares one hash slot.
     CallerId;
-    /// One reservation of spend; random.
+    /// One reservation of spend; unique among all instances.
     ReservationId;
     /// One lease; random, the public half of its handle.
     LeaseId;
     /// One job; random, the public half of its handle.
     JobId;
+}
+
+/// Hashes ids: they are keyed hashes or random themselves, so any eight bytes of one are as good
+/// as a hash of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+/// For maps whose keys are ids.
+pub(crate) type IdHash = BuildHasherDefault<IdHasher>;
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+    /// The length of an id is always the same.
+    fn write_usize(&mut self, _: usize) {}
 }
 
 impl LeaseId {

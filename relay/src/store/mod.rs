@@ -32,6 +32,7 @@ pub use any::{AnyStore, Shared};
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use error::{Outcome, StoreError};
 pub use gcra::{Rate, Standing};
+pub(crate) use id::IdHash;
 pub use id::{CallerId, JobId, LeaseId, ReservationId};
 pub use lease::{LeaseAction, LeaseFound, MAX_TTL as MAX_LEASE_TTL, Proof};
 pub use local::LocalStore;

@@ -8,7 +8,7 @@ use keyferry_protocol::Payer;
 use super::super::clock::{DAY, Micros, day_of, micros, until_midnight};
 use super::super::usage::{MAX_ROWS, OTHER, RETENTION_DAYS, Row, Use, model_key};
 use super::super::{
-    Account, Admission, Admitted, CallerState, LeaseBudget, LeaseId, MAX_LEASE_TTL,
+    Account, Admission, Admitted, CallerState, IdHash, LeaseBudget, LeaseId, MAX_LEASE_TTL,
     PROVISIONAL_TTL, RESERVATION_TTL, RateKind, RateState, Refusal, ReservationId, Reserve,
     STATE_TTL, Settled, Settlement, SpendState, Standing,
 };
@@ -21,9 +21,12 @@ pub(super) struct CallerEntry {
     rates: Vec<(RateKind, Payer, Box<str>, Micros)>,
     spends: Vec<Spend>,
     /// What the caller's leases have spent, and until when that is kept.
-    leases: HashMap<LeaseId, (u64, Micros)>,
-    reservations: HashMap<ReservationId, Reservation>,
-    days: BTreeMap<u32, HashMap<RowKey, Row>>,
+    leases: HashMap<LeaseId, (u64, Micros), IdHash>,
+    reservations: HashMap<ReservationId, Reservation, IdHash>,
+    /// Nothing above has expired before this.
+    first_expiry: Micros,
+    /// A day has few models, 256 at most: found faster by looking at each than by a hash.
+    days: BTreeMap<u32, Vec<(RowKey, Row)>>,
 }
 
 /// Provider, payer, model.
@@ -61,9 +64,7 @@ impl CallerEntry {
     /// Whether the call fits. Changes nothing that counts.
     pub(super) fn check(&mut self, admission: &Admission, now: Micros) -> Checked {
         self.known |= !admission.provisional;
-        self.reservations
-            .retain(|_, reservation| reservation.expires > now);
-        self.leases.retain(|_, (_, expires)| *expires > now);
+        self.drop_expired(now);
         if let Some(reserve) = &admission.reserve
             && let Some(reservation) = self.reservations.get(&reserve.id)
         {
@@ -104,6 +105,20 @@ impl CallerEntry {
             Some(refusal) => Checked::Refused(refusal),
             None => Checked::Fits,
         }
+    }
+
+    /// Walks reservations and leases only once one of them may have expired: a caller may have
+    /// thousands of calls running.
+    fn drop_expired(&mut self, now: Micros) {
+        if self.first_expiry > now {
+            return;
+        }
+        self.reservations
+            .retain(|_, reservation| reservation.expires > now);
+        self.leases.retain(|_, (_, expires)| *expires > now);
+        let reservations = self.reservations.values().map(|made| made.expires);
+        let leases = self.leases.values().map(|(_, expires)| *expires);
+        self.first_expiry = reservations.chain(leases).min().unwrap_or(Micros::MAX);
     }
 
     fn over(&self, reserve: &Reserve, admission: &Admission, now: Micros) -> Option<Refusal> {
@@ -156,8 +171,10 @@ impl CallerEntry {
             let (spent, expires) = self.leases.entry(lease.id).or_default();
             *spent = spent.saturating_add(estimate);
             *expires = now.saturating_add(micros(lease_state_ttl()));
+            self.first_expiry = self.first_expiry.min(*expires);
         }
         let made = Some(Made { day, estimate });
+        self.first_expiry = self.first_expiry.min(deadline);
         self.reservations.insert(
             reserve.id,
             Reservation {
@@ -195,6 +212,7 @@ impl CallerEntry {
                     expires: deadline,
                     made: None,
                 };
+                self.first_expiry = self.first_expiry.min(deadline);
                 self.reservations.insert(held.id, withdrawn);
                 return Settled::Late;
             };
@@ -291,18 +309,25 @@ impl CallerEntry {
         self.days
             .retain(|kept, _| *kept > day.saturating_sub(RETENTION_DAYS));
         let rows = self.days.entry(day).or_default();
-        let mut key = (
-            account.provider.clone(),
-            account.payer,
-            Box::from(model_key(model)),
-        );
-        if rows.len() >= MAX_ROWS && !rows.contains_key(&key) {
-            key.2 = Box::from(OTHER);
+        let find = |rows: &[(RowKey, Row)], wanted: &str| {
+            rows.iter().position(|((provider, payer, model), _)| {
+                **model == *wanted && *payer == account.payer && *provider == account.provider
+            })
+        };
+        let mut name = model_key(model);
+        let mut found = find(rows, name);
+        if found.is_none() && rows.len() >= MAX_ROWS {
+            name = OTHER;
+            found = find(rows, name);
         }
-        let sums = rows.entry(key.clone()).or_default();
-        *sums += row;
-        if sums.is_zero() {
-            rows.remove(&key);
+        match found.and_then(|at| Some((at, rows.get_mut(at)?))) {
+            Some((at, (_, sums))) => {
+                *sums += row;
+                if sums.is_zero() {
+                    rows.swap_remove(at);
+                }
+            }
+            None => rows.push(((account.provider.clone(), account.payer, name.into()), row)),
         }
         if rows.is_empty() {
             self.days.remove(&day);

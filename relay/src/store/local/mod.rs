@@ -12,9 +12,9 @@ use self::account::{CallerEntry, Checked};
 use self::shards::Shards;
 use super::clock::{Clock, SystemClock, day_of, micros};
 use super::{
-    Admission, Admitted, CallerId, CallerState, Decision, Health, LeaseAction, LeaseFound, LeaseId,
-    MAX_LEASE_TTL, Micros, Nonce, Proof, RESERVATION_TTL, Rate, Refusal, ReservationId, Settled,
-    Settlement, Standing, Store, StoreError, Use,
+    Admission, Admitted, CallerId, CallerState, Decision, Health, IdHash, LeaseAction, LeaseFound,
+    LeaseId, MAX_LEASE_TTL, Micros, Nonce, Proof, RESERVATION_TTL, Rate, Refusal, ReservationId,
+    Settled, Settlement, Standing, Store, StoreError, Use,
 };
 
 /// Callers kept at once. One takes about a kilobyte; beyond this, new ones are answered like a
@@ -30,10 +30,10 @@ const MAX_LEASES: usize = 100_000;
 /// In-process state, sharded, bounded and expiring.
 pub struct LocalStore {
     clock: Arc<dyn Clock>,
-    callers: Shards<CallerId, CallerEntry>,
-    buckets: Shards<CallerId, Micros>,
+    callers: Shards<CallerId, CallerEntry, IdHash>,
+    buckets: Shards<CallerId, Micros, IdHash>,
     nonces: Shards<Box<[u8]>, ()>,
-    leases: Shards<LeaseId, Lease>,
+    leases: Shards<LeaseId, Lease, IdHash>,
     reservation_ttl: Duration,
 }
 

@@ -22,38 +22,40 @@ pub(super) struct Timed<V> {
 }
 
 /// One part of the map. Reached through [`Shards::lock`].
-pub(super) struct Shard<K, V> {
-    map: HashMap<K, Timed<V>>,
+pub(super) struct Shard<K, V, S> {
+    map: HashMap<K, Timed<V>, S>,
     capacity: usize,
     searched: Micros,
 }
 
-pub(super) struct Shards<K, V> {
-    hasher: RandomState,
-    shards: Box<[Mutex<Shard<K, V>>]>,
+/// `S` hashes the keys: by default so that nobody can choose keys that meet.
+pub(super) struct Shards<K, V, S = RandomState> {
+    hasher: S,
+    shards: Box<[Mutex<Shard<K, V, S>>]>,
 }
 
-impl<K: Hash + Eq, V> Shards<K, V> {
+impl<K: Hash + Eq, V, S: BuildHasher + Clone + Default> Shards<K, V, S> {
     /// For at most about `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = capacity.div_ceil(SHARDS).max(1);
         let shard = || {
             Mutex::new(Shard {
-                map: HashMap::new(),
+                map: HashMap::default(),
                 capacity,
                 searched: 0,
             })
         };
         Self {
-            hasher: RandomState::new(),
+            hasher: S::default(),
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
         }
     }
 
     /// The part that holds `key`. Nothing may be awaited while holding it.
-    pub(super) fn lock(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
-        #[allow(clippy::cast_possible_truncation)] // the low bits are as random as the high ones
-        let at = self.hasher.hash_one(key) as usize % self.shards.len();
+    pub(super) fn lock(&self, key: &K) -> MutexGuard<'_, Shard<K, V, S>> {
+        // Bits that the maps do not use: theirs are the lowest and the highest.
+        #[allow(clippy::cast_possible_truncation)] // the rest are as random
+        let at = (self.hasher.hash_one(key) >> 32) as usize % self.shards.len();
         #[allow(clippy::indexing_slicing)] // `at` is a remainder of the length, never zero
         let shard = &self.shards[at];
         // Every change is complete before its guard goes: a panic elsewhere leaves sound state.
@@ -72,7 +74,7 @@ impl<K: Hash + Eq, V> Shards<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Shard<K, V> {
+impl<K: Hash + Eq, V, S: BuildHasher> Shard<K, V, S> {
     pub(super) fn get(&self, key: &K, now: Micros) -> Option<&V> {
         self.map
             .get(key)
