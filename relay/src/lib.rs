@@ -58,7 +58,7 @@ pub use edge::EdgeLayer;
 pub use error::ApiError;
 pub use harden::forbid_core_dumps;
 pub use keygen::{NewIdentity, keygen, keygen_identity};
-pub use metrics::{Direction, FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
+pub use metrics::{FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
 pub use observe::{End, Record};
 pub use origin::{NotAnOrigin, Origin};
 pub use prices::{PriceSettings, Prices};

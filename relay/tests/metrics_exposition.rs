@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use keyferry_protocol::{FallbackReason, Payer, Verdict};
-use keyferry_relay::{Direction, FinishedRequest, Metrics, UpstreamFailure};
+use keyferry_relay::{FinishedRequest, Metrics, UpstreamFailure};
 use support::{CANARY, ChannelBody, Reply, StandIn, TestRelay, json_response, send};
 
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
@@ -42,8 +42,7 @@ fn filled() -> Metrics {
     metrics.key_test("openai", Verdict::Valid);
     metrics.limit_hit("requests_per_hour");
     metrics.upstream_error("openai", UpstreamFailure::Connect);
-    metrics.tokens("openai", Payer::User, Direction::Input, 12);
-    metrics.spend("openai", Payer::Server, 1_500_000);
+    metrics.settled("openai", Payer::Server, 12, 34, 1_500_000);
     metrics.store_degraded(false);
     metrics.reload(true);
     metrics.jwks_fetch(false);
@@ -118,7 +117,7 @@ fn values_are_what_was_counted() {
     let text = filled().render().unwrap();
     for line in [
         "keyferry_spend_usd_total{provider=\"openai\",payer=\"server\"} 1.5",
-        "keyferry_tokens_total{provider=\"openai\",payer=\"user\",direction=\"input\"} 12",
+        "keyferry_tokens_total{provider=\"openai\",payer=\"server\",direction=\"input\"} 12",
         "keyferry_first_byte_seconds_bucket{le=\"0.5\",route=\"/providers/{id}/{*path}\",provider=\"openai\"} 1",
         "keyferry_first_byte_seconds_bucket{le=\"0.25\",route=\"/providers/{id}/{*path}\",provider=\"openai\"} 0",
         "keyferry_overhead_seconds_bucket{le=\"0.0001\",route=\"/providers/{id}/{*path}\",provider=\"openai\"} 1",

@@ -146,7 +146,7 @@ impl EncodeLabelValue for UpstreamFailure {
 
 /// Which way tokens went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub(super) enum Direction {
     /// To the model.
     Input,
     /// From the model.

@@ -6,6 +6,7 @@
 
 mod jobs;
 mod labels;
+mod recent;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -21,11 +22,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use jobs::JobMetrics;
+pub use labels::UpstreamFailure;
 use labels::{
-    CodeLabel, FallbackLabels, KeyTestLabels, LimitLabel, PaymentLabels, RequestLabels,
+    CodeLabel, Direction, FallbackLabels, KeyTestLabels, LimitLabel, PaymentLabels, RequestLabels,
     ResultLabel, RouteLabels, TokenLabels, UpstreamLabels, word,
 };
-pub use labels::{Direction, UpstreamFailure};
+use recent::Recent;
 
 /// Content type of the answer of the metrics route (OpenMetrics 1.0).
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,7 +46,8 @@ const OVERHEAD_SECONDS: [f64; 11] = [
 
 type Histograms = Family<RouteLabels, Histogram, fn() -> Histogram>;
 
-/// Everything that is counted. Recording costs a lookup under a shared lock and an atomic add.
+/// Everything that is counted. What each request counts is found among the series used lately; the
+/// rest costs a lookup under a shared lock.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -63,6 +66,23 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     jwks_fetches: Family<ResultLabel, Counter>,
     jobs: JobMetrics,
+    recent_requests: Recent<RequestLabels, RequestSeries>,
+    recent_payments: Recent<PaymentLabels, PaymentSeries>,
+}
+
+/// What every request counts in.
+struct RequestSeries {
+    requests: Counter,
+    overhead: Histogram,
+    /// Of requests that reached a provider.
+    first_byte: Option<Histogram>,
+}
+
+/// What every settled call counts in.
+struct PaymentSeries {
+    input: Counter,
+    output: Counter,
+    spend: Counter<f64, AtomicU64>,
 }
 
 /// A request whose answer has been sent.
@@ -113,6 +133,8 @@ impl Metrics {
             reloads: Family::default(),
             jwks_fetches: Family::default(),
             jobs: JobMetrics::default(),
+            recent_requests: Recent::default(),
+            recent_payments: Recent::default(),
         };
         metrics.register(&mut registry);
         Self {
@@ -199,23 +221,35 @@ impl Metrics {
 
     /// Counts a request when its answer has been sent or given up.
     pub fn request(&self, finished: &FinishedRequest<'_>) {
-        let provider = finished.provider.map(str::to_owned).unwrap_or_default();
+        let provider = finished.provider.unwrap_or_default();
         let payer = finished.payer.map_or("none", Payer::as_str);
-        let route = RouteLabels {
-            route: word(finished.route),
-            provider: provider.clone(),
-        };
-        if let Some(first_byte) = finished.first_byte {
-            self.first_byte
-                .get_or_create(&route)
-                .observe(first_byte.as_secs_f64());
-        }
-        self.overhead
-            .get_or_create(&route)
-            .observe(finished.overhead.as_secs_f64());
+        self.recent_requests.with(
+            usize::from(finished.status) + finished.route.len() * 7 + provider.len() * 31,
+            |labels| {
+                labels.status == finished.status
+                    && labels.route == finished.route
+                    && labels.provider == provider
+                    && labels.payer == payer
+                    && labels.end == finished.end
+            },
+            || self.request_series(finished, provider, payer),
+            |series| {
+                series.requests.inc();
+                series.overhead.observe(finished.overhead.as_secs_f64());
+                if let Some(first_byte) = finished.first_byte {
+                    match &series.first_byte {
+                        Some(histogram) => histogram.observe(first_byte.as_secs_f64()),
+                        None => self
+                            .first_byte
+                            .get_or_create(&route_labels(finished.route, provider))
+                            .observe(first_byte.as_secs_f64()),
+                    }
+                }
+            },
+        );
         if let Some(reason) = finished.fallback {
             let labels = FallbackLabels {
-                provider: provider.clone(),
+                provider: provider.to_owned(),
                 reason: word(reason.as_str()),
             };
             self.fallbacks.get_or_create(&labels).inc();
@@ -227,14 +261,31 @@ impl Metrics {
                 })
                 .inc();
         }
+    }
+
+    fn request_series(
+        &self,
+        finished: &FinishedRequest<'_>,
+        provider: &str,
+        payer: &'static str,
+    ) -> (RequestLabels, RequestSeries) {
+        let route = route_labels(finished.route, provider);
         let labels = RequestLabels {
             route: word(finished.route),
-            provider,
+            provider: provider.to_owned(),
             payer: word(payer),
             status: finished.status,
             end: word(finished.end),
         };
-        self.requests.get_or_create(&labels).inc();
+        let series = RequestSeries {
+            requests: self.requests.get_or_create(&labels).clone(),
+            overhead: self.overhead.get_or_create(&route).clone(),
+            // Made by its first observation: a series of nothing would be one too many.
+            first_byte: finished
+                .first_byte
+                .map(|_| self.first_byte.get_or_create(&route).clone()),
+        };
+        (labels, series)
     }
 
     /// Counts an answer as being sent until the guard drops.
@@ -274,26 +325,48 @@ impl Metrics {
         self.upstream_errors.get_or_create(&labels).inc();
     }
 
-    /// Adds tokens a provider reported.
-    pub fn tokens(&self, provider: &str, payer: Payer, direction: Direction, count: u64) {
-        let labels = TokenLabels {
-            provider: provider.to_owned(),
-            payer: word(payer.as_str()),
-            direction,
-        };
-        self.tokens.get_or_create(&labels).inc_by(count);
-    }
-
-    /// Adds the settled cost of a request, in millionths of a US dollar.
-    pub fn spend(&self, provider: &str, payer: Payer, micro_usd: u64) {
-        let labels = PaymentLabels {
-            provider: provider.to_owned(),
-            payer: word(payer.as_str()),
-        };
+    /// Adds the tokens of a settled call, as the provider reported them, and its cost in millionths
+    /// of a US dollar.
+    pub fn settled(&self, provider: &str, payer: Payer, input: u64, output: u64, micro_usd: u64) {
         // A float is Prometheus' own unit; the exact sums are kept in integers by the store.
         #[allow(clippy::cast_precision_loss)]
         let usd = micro_usd as f64 / 1e6;
-        self.spend.get_or_create(&labels).inc_by(usd);
+        let paid_by = payer.as_str();
+        self.recent_payments.with(
+            provider.len() * 31 + paid_by.len(),
+            |labels| labels.provider == provider && labels.payer == paid_by,
+            || self.payment_series(provider, paid_by),
+            |series| {
+                series.input.inc_by(input);
+                series.output.inc_by(output);
+                series.spend.inc_by(usd);
+            },
+        );
+    }
+
+    fn payment_series(
+        &self,
+        provider: &str,
+        payer: &'static str,
+    ) -> (PaymentLabels, PaymentSeries) {
+        let tokens = |direction| {
+            let labels = TokenLabels {
+                provider: provider.to_owned(),
+                payer: word(payer),
+                direction,
+            };
+            self.tokens.get_or_create(&labels).clone()
+        };
+        let labels = PaymentLabels {
+            provider: provider.to_owned(),
+            payer: word(payer),
+        };
+        let series = PaymentSeries {
+            input: tokens(Direction::Input),
+            output: tokens(Direction::Output),
+            spend: self.spend.get_or_create(&labels).clone(),
+        };
+        (labels, series)
     }
 
     /// Notes whether shared state can be reached.
@@ -323,6 +396,13 @@ impl Metrics {
         let mut text = String::with_capacity(8192);
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+fn route_labels(route: &'static str, provider: &str) -> RouteLabels {
+    RouteLabels {
+        route: word(route),
+        provider: provider.to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use keyferry_protocol::{Usage, UsageReader};
 
 use super::quote::Quote;
 use crate::limits::{Conclusion, Slot, Ticket};
-use crate::metrics::{Direction, Metrics};
+use crate::metrics::Metrics;
 use crate::store::Row;
 
 /// Accompanies an admitted call. Whatever becomes of the call, dropping the meter settles it: as
@@ -220,11 +220,13 @@ impl Meter {
             cost,
             ..
         } = conclusion.row;
-        self.metrics
-            .tokens(provider, payer, Direction::Input, count(input_tokens));
-        self.metrics
-            .tokens(provider, payer, Direction::Output, count(output_tokens));
-        self.metrics.spend(provider, payer, count(cost));
+        self.metrics.settled(
+            provider,
+            payer,
+            count(input_tokens),
+            count(output_tokens),
+            count(cost),
+        );
         ticket.settle(conclusion);
     }
 }
