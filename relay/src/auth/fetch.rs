@@ -6,11 +6,10 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 
 use super::jwks::{FetchFuture, JwksSource};
 use crate::metrics::Metrics;
-use crate::upstream::Upstream;
+use crate::upstream::{AnswerBody, Upstream};
 
 /// Whole fetch. Requests that need an unknown key wait for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,7 +56,7 @@ async fn get(upstream: &Upstream, uri: Uri) -> Result<Bytes, String> {
         header::ACCEPT,
         HeaderValue::from_static("application/json, application/jwk-set+json"),
     );
-    let response: Response<Incoming> = upstream
+    let response: Response<AnswerBody> = upstream
         .send_within(request, TIMEOUT)
         .await
         .map_err(|error| error.to_string())?;

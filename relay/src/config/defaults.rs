@@ -47,6 +47,10 @@ pub const KEY_TEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// a failed request.
 pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Between two pings on an HTTP/2 connection to a provider with calls on it: finds out that the
+/// other end is gone long before the limits on silence do.
+pub const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Open connections from clients; each costs a few kilobytes.
 pub const MAX_CONNECTIONS: usize = 10_000;
 

@@ -9,7 +9,8 @@ use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body::{Body as _, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+
+use crate::upstream::AnswerBody;
 
 /// How much of an answer is looked at to judge a key: errors of providers are below 4 KiB.
 const PEEK: usize = 64 * 1024;
@@ -23,7 +24,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(response: Response<Incoming>, took: Duration) -> Self {
+    pub(super) fn new(response: Response<AnswerBody>, took: Duration) -> Self {
         let (head, inner) = response.into_parts();
         Self {
             head,
@@ -64,7 +65,7 @@ pub(crate) struct Source {
     lead: Option<Bytes>,
     /// Reading ahead failed: what follows the lead is a failure.
     broken: bool,
-    inner: Incoming,
+    inner: AnswerBody,
 }
 
 /// The provider's connection failed.

@@ -1,0 +1,285 @@
+//! Connections to providers, kept between calls.
+//!
+//! HTTP/1 connections carry one call at a time and come back when its answer has been read to its
+//! end; one HTTP/2 connection per provider carries all calls. What is idle for too long is closed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use axum::body::Body;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
+use hyper::client::conn::{http1, http2};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::config::defaults::POOL_IDLE_TIMEOUT;
+
+/// All providers that were called.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    /// As many as the configuration names: looking at each is the quickest way to find one.
+    hosts: RwLock<Vec<Arc<Host>>>,
+}
+
+/// One origin and the connections to it.
+#[derive(Debug)]
+pub(super) struct Host {
+    scheme: Scheme,
+    authority: Authority,
+    /// What `Host` says over HTTP/1: without the scheme's own port (RFC 9110 §7.2).
+    header: HeaderValue,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    /// The one used last is last.
+    single: Vec<(http1::SendRequest<Body>, Instant)>,
+    shared: Option<(http2::SendRequest<Body>, Instant)>,
+    /// A task closes what is idle for too long.
+    swept: bool,
+}
+
+/// An HTTP/1 connection in use.
+#[derive(Debug)]
+pub(super) struct Lease {
+    host: Arc<Host>,
+    sender: http1::SendRequest<Body>,
+}
+
+impl Pool {
+    /// The host of an absolute address.
+    pub(super) fn host(&self, uri: &Uri) -> Option<Arc<Host>> {
+        let (scheme, authority) = (uri.scheme()?, uri.authority()?);
+        let find = |hosts: &[Arc<Host>]| {
+            let mut hosts = hosts.iter();
+            hosts
+                .find(|host| host.authority == *authority && host.scheme == *scheme)
+                .cloned()
+        };
+        // A host is added whole or not at all.
+        if let Some(host) = find(&self.hosts.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Some(host);
+        }
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = find(&hosts) {
+            return Some(host);
+        }
+        let host = Arc::new(Host::new(scheme, authority)?);
+        hosts.push(Arc::clone(&host));
+        Some(host)
+    }
+}
+
+impl Host {
+    fn new(scheme: &Scheme, authority: &Authority) -> Option<Self> {
+        let own_port = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+        let header = match authority.port_u16() {
+            Some(port) if port != own_port => format!("{}:{port}", authority.host()),
+            _ => authority.host().to_owned(),
+        };
+        Some(Self {
+            scheme: scheme.clone(),
+            authority: authority.clone(),
+            header: header.try_into().ok()?,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// The address a connector needs.
+    pub(super) fn uri(&self) -> Option<Uri> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        Uri::from_parts(parts).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        // Nothing here panics half-way.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The HTTP/2 connection, if there is one.
+    pub(super) fn shared(&self) -> Option<http2::SendRequest<Body>> {
+        let mut idle = self.lock();
+        let (sender, used) = idle.shared.as_mut()?;
+        if sender.is_closed() || used.elapsed() >= POOL_IDLE_TIMEOUT {
+            idle.shared = None;
+            return None;
+        }
+        *used = Instant::now();
+        Some(sender.clone())
+    }
+
+    /// Keeps a new HTTP/2 connection for others.
+    pub(super) fn share(self: &Arc<Self>, sender: &http2::SendRequest<Body>) {
+        let mut idle = self.lock();
+        if idle
+            .shared
+            .as_ref()
+            .is_none_or(|(held, _)| held.is_closed())
+        {
+            idle.shared = Some((sender.clone(), Instant::now()));
+            self.sweep_later(&mut idle);
+        }
+    }
+
+    /// An HTTP/1 connection that waits for a request.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Lease> {
+        let mut idle = self.lock();
+        let mut at = idle.single.len();
+        while let Some(below) = at.checked_sub(1) {
+            at = below;
+            let (sender, since) = idle.single.get(at)?;
+            if sender.is_closed() || since.elapsed() >= POOL_IDLE_TIMEOUT {
+                idle.single.remove(at);
+            } else if sender.is_ready() {
+                let (sender, _) = idle.single.remove(at);
+                return Some(self.lease(sender));
+            }
+        }
+        None
+    }
+
+    /// Makes a new connection one that comes back.
+    pub(super) fn lease(self: &Arc<Self>, sender: http1::SendRequest<Body>) -> Lease {
+        Lease {
+            host: Arc::clone(self),
+            sender,
+        }
+    }
+
+    fn sweep_later(self: &Arc<Self>, idle: &mut Idle) {
+        if idle.swept {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            idle.swept = true;
+            let host = Arc::downgrade(self);
+            runtime.spawn(async move {
+                loop {
+                    tokio::time::sleep(POOL_IDLE_TIMEOUT).await;
+                    match host.upgrade() {
+                        Some(host) if !host.sweep() => {}
+                        _ => return,
+                    }
+                }
+            });
+        }
+    }
+
+    /// Closes what is idle for too long; true when nothing is left to sweep.
+    fn sweep(&self) -> bool {
+        let mut idle = self.lock();
+        let idle = &mut *idle;
+        idle.single
+            .retain(|(sender, since)| !sender.is_closed() && since.elapsed() < POOL_IDLE_TIMEOUT);
+        idle.shared = idle
+            .shared
+            .take()
+            .filter(|(sender, used)| !sender.is_closed() && used.elapsed() < POOL_IDLE_TIMEOUT);
+        idle.swept = !(idle.single.is_empty() && idle.shared.is_none());
+        !idle.swept
+    }
+}
+
+impl Lease {
+    pub(super) fn sender(&mut self) -> &mut http1::SendRequest<Body> {
+        &mut self.sender
+    }
+
+    /// What `Host` says on it.
+    pub(super) fn host_header(&self) -> HeaderValue {
+        self.host.header.clone()
+    }
+
+    /// Gives the connection back: its answer has been read to its end.
+    pub(super) fn put(self) {
+        if self.sender.is_closed() {
+            return;
+        }
+        let mut idle = self.host.lock();
+        idle.single.push((self.sender, Instant::now()));
+        self.host.sweep_later(&mut idle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_host_per_origin() {
+        let pool = Pool::default();
+        let first = pool.host(&uri("https://api.example/v1/a?b")).unwrap();
+        let again = pool.host(&uri("https://api.example/v1/c")).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        for other in [
+            "http://api.example/",
+            "https://api.example:8443/",
+            "https://api2.example/",
+        ] {
+            assert!(!Arc::ptr_eq(&first, &pool.host(&uri(other)).unwrap()));
+        }
+        assert!(pool.host(&uri("/v1/a")).is_none());
+    }
+
+    #[test]
+    fn the_schemes_own_port_is_not_named() {
+        let pool = Pool::default();
+        for (address, header) in [
+            ("https://api.example/", "api.example"),
+            ("https://api.example:443/", "api.example"),
+            ("https://api.example:80/", "api.example:80"),
+            ("http://api.example:80/", "api.example"),
+            ("http://[::1]:8080/", "[::1]:8080"),
+        ] {
+            assert_eq!(pool.host(&uri(address)).unwrap().header, header);
+        }
+    }
+
+    /// A connection to nobody: as long as its task is held it is open.
+    async fn connection() -> (
+        http1::SendRequest<Body>,
+        tokio::task::JoinHandle<()>,
+        tokio::io::DuplexStream,
+    ) {
+        let (near, far) = tokio::io::duplex(1024);
+        let io = hyper_util::rt::TokioIo::new(near);
+        let (mut sender, connection) = http1::handshake(io).await.unwrap();
+        let task = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        sender.ready().await.unwrap();
+        (sender, task, far)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_comes_back_and_is_closed_when_nobody_wants_it() {
+        let host = Pool::default().host(&uri("http://api.example/")).unwrap();
+        let (sender, task, _far) = connection().await;
+        host.lease(sender).put();
+        let lease = host.take().unwrap();
+        assert!(host.take().is_none());
+        lease.put();
+        // The sweeper finds it: nobody asks again, and the connection's task ends.
+        task.await.unwrap();
+        assert!(host.take().is_none());
+        assert!(!host.lock().swept);
+    }
+
+    #[tokio::test]
+    async fn a_connection_the_other_end_closed_is_not_handed_out() {
+        let host = Pool::default().host(&uri("http://api.example/")).unwrap();
+        let (sender, task, far) = connection().await;
+        host.lease(sender).put();
+        drop(far);
+        task.await.unwrap();
+        assert!(host.take().is_none());
+    }
+}
