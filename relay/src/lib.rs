@@ -71,5 +71,5 @@ pub use server::{Application, ConnectionLimits, Liveness, Server};
 pub use state::{Bound, Live, Relay, StartError};
 pub use tiers::{Gate, Named, RequestFacts, Tier, Tiers, named};
 pub use tls::{CertificateError, Certificates};
-pub use worker::work;
 pub use upstream::{AnswerBody, TlsError, Upstream, UpstreamError};
+pub use worker::work;

@@ -17,6 +17,9 @@ use crate::error::AboutProvider;
 use crate::metrics::{FinishedRequest, Metrics, OpenGuard, UpstreamFailure};
 use crate::request_id::RequestId;
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const REQUEST_ID: HeaderName = HeaderName::from_static(names::REQUEST_ID);
+
 /// How an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -98,16 +101,19 @@ impl Record {
         }
         let provider = self.outcome.provider_time.unwrap_or_default();
         let own = self.head_after.saturating_sub(provider);
-        let timing = match self.outcome.provider_time {
-            Some(_) => format!("relay;dur={:.2}, provider;dur={:.1}", ms(own), ms(provider)),
-            None => format!("relay;dur={:.2}", ms(own)),
-        };
+        let mut timing = String::with_capacity(48);
+        timing.push_str("relay;dur=");
+        push_hundredths(&mut timing, own);
+        if self.outcome.provider_time.is_some() {
+            timing.push_str(", provider;dur=");
+            push_hundredths(&mut timing, provider);
+        }
         let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::from_str(&timing) {
-            headers.insert(HeaderName::from_static("server-timing"), value);
+        if let Ok(value) = HeaderValue::try_from(timing) {
+            headers.insert(SERVER_TIMING, value);
         }
         if let Some(value) = self.request_id.header_value() {
-            headers.insert(HeaderName::from_static(names::REQUEST_ID), value);
+            headers.insert(REQUEST_ID, value);
         }
     }
 
@@ -204,6 +210,20 @@ fn known(method: &Method) -> &'static str {
 fn ms(duration: Duration) -> f64 {
     // Microsecond steps: finer is noise in a log line.
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// Milliseconds with two decimals.
+fn push_hundredths(text: &mut String, duration: Duration) {
+    let hundredths = duration.as_micros().saturating_add(5) / 10;
+    let mut digits = itoa::Buffer::new();
+    text.push_str(digits.format(hundredths / 100));
+    text.push('.');
+    text.push_str(
+        digits
+            .format(100 + hundredths % 100)
+            .get(1..)
+            .unwrap_or_default(),
+    );
 }
 
 /// A response body that completes its [`Record`] when it ends, fails or is dropped.

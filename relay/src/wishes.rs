@@ -1,9 +1,12 @@
 //! What the relay's own request headers ask for.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use keyferry_protocol::{ErrorCode, Fallback, Provider, header as names};
 
 use crate::error::ApiError;
+
+const PROVIDER: HeaderName = HeaderName::from_static(names::PROVIDER);
+const FALLBACK: HeaderName = HeaderName::from_static(names::FALLBACK);
 
 /// What the relay's own headers ask for.
 #[derive(Debug)]
@@ -20,10 +23,8 @@ impl Wishes {
     /// # Errors
     /// `bad_header` for a repeated header or an unknown value.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let provider = single(headers, names::PROVIDER)?
-            .unwrap_or_default()
-            .to_owned();
-        let fallback = match single(headers, names::FALLBACK)? {
+        let provider = single(headers, &PROVIDER)?.unwrap_or_default().to_owned();
+        let fallback = match single(headers, &FALLBACK)? {
             None => None,
             Some(value) => Some(Fallback::parse(value).ok_or_else(|| {
                 ApiError::new(
@@ -56,7 +57,7 @@ impl Wishes {
     }
 }
 
-fn single<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, ApiError> {
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, ApiError> {
     let bad = || {
         ApiError::new(
             ErrorCode::BadHeader,

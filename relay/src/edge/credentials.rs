@@ -12,6 +12,19 @@ const MAX_KEY: usize = 4096;
 /// Longest accepted app token in bytes; issuers with many claims stay below.
 const MAX_TOKEN: usize = 16 * 1024;
 
+const KEY: HeaderName = HeaderName::from_static(names::KEY);
+const LEASE: HeaderName = HeaderName::from_static(names::LEASE);
+const JOB: HeaderName = HeaderName::from_static(names::JOB);
+const PROVIDER_AUTH: [HeaderName; names::PROVIDER_AUTH.len()] = {
+    let [first, second, third, fourth] = names::PROVIDER_AUTH;
+    [
+        HeaderName::from_static(first),
+        HeaderName::from_static(second),
+        HeaderName::from_static(third),
+        HeaderName::from_static(fourth),
+    ]
+};
+
 /// What a request proved to hold, taken out of its headers. Wiped when the request ends.
 #[derive(Debug, Default)]
 pub struct Credentials {
@@ -30,12 +43,12 @@ impl Credentials {
     /// `duplicate_key_header` for two keys or a key and a lease, `bad_key_header` for an empty,
     /// oversized or unprintable one.
     pub fn take(headers: &mut HeaderMap) -> Result<Self, ApiError> {
-        let key = take_all(headers, &HeaderName::from_static(names::KEY));
-        let lease = take_all(headers, &HeaderName::from_static(names::LEASE));
-        let job = take_all(headers, &HeaderName::from_static(names::JOB));
+        let key = take_all(headers, &KEY);
+        let lease = take_all(headers, &LEASE);
+        let job = take_all(headers, &JOB);
         let authorization = take_all(headers, &header::AUTHORIZATION);
-        for name in names::PROVIDER_AUTH {
-            drop(take_all(headers, &HeaderName::from_static(name)));
+        for name in &PROVIDER_AUTH {
+            drop(take_all(headers, name));
         }
         let [key, lease] = [single(key, "X-BYOK-Key")?, single(lease, "X-BYOK-Lease")?];
         let job = single(job, "X-BYOK-Job")?;

@@ -3,7 +3,6 @@
 //! A page of another site that rebinds its name to this address still sends its own name in
 //! `Host`; answering only known names ends that attack before any work is done.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use http::{Request, header};
@@ -25,7 +24,8 @@ pub enum Site {
 /// The relay's own origins.
 #[derive(Debug)]
 pub struct Hosts {
-    by_authority: HashMap<String, Site>,
+    /// A handful: looking at each is quicker than a hash.
+    by_authority: Vec<(String, Site)>,
     own: Vec<Origin>,
     vault: Option<Origin>,
 }
@@ -37,7 +37,7 @@ impl Hosts {
     pub fn new(config: &Config, page: SocketAddr, vault: Option<SocketAddr>) -> Self {
         let scheme = if config.tls.is_on() { "https" } else { "http" };
         let mut hosts = Self {
-            by_authority: HashMap::new(),
+            by_authority: Vec::new(),
             own: Vec::new(),
             vault: None,
         };
@@ -63,8 +63,15 @@ impl Hosts {
     }
 
     fn add(&mut self, origin: Origin, site: Site) {
-        self.by_authority
-            .insert(origin.authority().to_owned(), site);
+        let authority = origin.authority();
+        match self
+            .by_authority
+            .iter_mut()
+            .find(|(own, _)| own == authority)
+        {
+            Some((_, held)) => *held = site,
+            None => self.by_authority.push((authority.to_owned(), site)),
+        }
         self.own.push(origin);
     }
 
@@ -87,12 +94,10 @@ impl Hosts {
     pub fn site<B>(&self, request: &Request<B>) -> Result<Site, ApiError> {
         authority(request)
             .and_then(|text| {
-                // Lower case is the rule; only the rare other spelling pays for a copy.
-                self.by_authority
-                    .get(text)
-                    .or_else(|| self.by_authority.get(&text.to_ascii_lowercase()))
+                let mut own = self.by_authority.iter();
+                own.find(|(own, _)| own.eq_ignore_ascii_case(text))
+                    .map(|(_, site)| *site)
             })
-            .copied()
             .ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::HostDenied,

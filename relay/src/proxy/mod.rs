@@ -26,6 +26,9 @@ use crate::state::{Live, Relay};
 use crate::upstream::UpstreamError;
 use crate::usage::Meter;
 
+const PRICE: HeaderName = HeaderName::from_static(names::PRICE);
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// A request as a provider is to see it, apart from the key.
 pub(crate) struct Call<'a> {
     pub(crate) provider: &'a Provider,
@@ -239,16 +242,13 @@ fn stream(
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::incoming(&head.headers, secret);
     if let Some(price) = price.filter(|_| head.status.is_success()) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(names::PRICE), price);
+        response.headers_mut().insert(PRICE, price);
     }
     if events {
         // nginx would otherwise collect the stream before passing it on.
-        response.headers_mut().insert(
-            HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        );
+        response
+            .headers_mut()
+            .insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     response
 }
