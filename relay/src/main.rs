@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use keyferry_relay::{Command, Config, ConfigError, telemetry};
 
+/// Measured against the system's: less time per request, and less memory per open stream.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match keyferry_relay::parse_arguments(std::env::args_os().skip(1)) {
         Ok(command) => run(command),

@@ -39,6 +39,20 @@ macro_rules! on_either {
     };
 }
 
+/// [`on_either`] for what is waited for. Redis's way is boxed: a round trip makes the allocation
+/// small, and every request's future would otherwise hold room for it.
+macro_rules! await_either {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::Local($store) => $call.await,
+            Self::Redis(shared) => {
+                let $store = &shared.redis;
+                Box::pin($call).await
+            }
+        }
+    };
+}
+
 impl From<LocalStore> for AnyStore {
     fn from(store: LocalStore) -> Self {
         Self::Local(store)
@@ -95,15 +109,15 @@ impl AnyStore {
 
 impl Store for AnyStore {
     async fn admit(&self, admission: &Admission) -> Result<Decision, StoreError> {
-        on_either!(self, store => store.admit(admission).await)
+        await_either!(self, store => store.admit(admission))
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
-        on_either!(self, store => store.settle(settlement).await)
+        await_either!(self, store => store.settle(settlement))
     }
 
     async fn extend(&self, held: &[(CallerId, ReservationId)]) -> Result<(), StoreError> {
-        on_either!(self, store => store.extend(held).await)
+        await_either!(self, store => store.extend(held))
     }
 
     async fn take(
@@ -116,7 +130,7 @@ impl Store for AnyStore {
         };
         // Taken here, too: a storm that begins with Redis does not start anew when it goes.
         let own = shared.own.take(bucket, rate).await;
-        match shared.redis.take(bucket, rate).await {
+        match Box::pin(shared.redis.take(bucket, rate)).await {
             Ok(taken) => Ok(taken),
             Err(_) => own,
         }
@@ -130,25 +144,25 @@ impl Store for AnyStore {
         let Self::Redis(shared) = self else {
             return self.own().peek(bucket, rate).await;
         };
-        match shared.redis.peek(bucket, rate).await {
+        match Box::pin(shared.redis.peek(bucket, rate)).await {
             Ok(standing) => Ok(standing),
             Err(_) => shared.own.peek(bucket, rate).await,
         }
     }
 
     async fn state(&self, caller: CallerId) -> Result<CallerState, StoreError> {
-        on_either!(self, store => store.state(caller).await)
+        await_either!(self, store => store.state(caller))
     }
 
     async fn usage(&self, caller: CallerId, until: u32, days: u32) -> Result<Vec<Use>, StoreError> {
-        on_either!(self, store => store.usage(caller, until, days).await)
+        await_either!(self, store => store.usage(caller, until, days))
     }
 
     async fn remember(&self, nonce: &[u8], ttl: Duration) -> Result<bool, StoreError> {
         let Self::Redis(shared) = self else {
             return self.own().remember(nonce, ttl).await;
         };
-        match shared.redis.remember(nonce, ttl).await {
+        match Box::pin(shared.redis.remember(nonce, ttl)).await {
             Ok(fresh) => Ok(fresh),
             Err(_) => shared.own.remember(nonce, ttl).await,
         }
@@ -161,7 +175,7 @@ impl Store for AnyStore {
         value: &[u8],
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        on_either!(self, store => store.put_lease(id, proof, value, ttl).await)
+        await_either!(self, store => store.put_lease(id, proof, value, ttl))
     }
 
     async fn lease(
@@ -170,7 +184,7 @@ impl Store for AnyStore {
         proof: &Proof,
         action: LeaseAction,
     ) -> Result<Option<LeaseFound>, StoreError> {
-        on_either!(self, store => store.lease(id, proof, action).await)
+        await_either!(self, store => store.lease(id, proof, action))
     }
 
     fn health(&self) -> Health {
