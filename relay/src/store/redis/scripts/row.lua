@@ -13,7 +13,8 @@ local function add_row(key, row, more, ttl, most, rest)
   end
   if not nothing then
     redis.call('HSET', key, row, table.concat(out, ' '))
-    redis.call('PEXPIRE', key, ttl)
+    -- A day's rows are made on that day: those that follow find its time set.
+    if not sums then redis.call('PEXPIRE', key, ttl) end
   elseif sums then
     redis.call('HDEL', key, row)
   end

@@ -17,7 +17,11 @@ if not now then
 end
 local function int(n) return string.format('%.0f', n) end
 
-local set = {}
+local state = {}
+if KEYS[3] or ARGV[6] ~= '' then
+  state = redis.call('HMGET', KEYS[1], ARGV[5], ARGV[12] or 'k')
+end
+local set, change = {}, 0
 if KEYS[3] then
   local made = redis.call('GET', KEYS[3])
   if not made then
@@ -27,35 +31,33 @@ if KEYS[3] then
   end
   local day, estimate = string.match(made, '^(%d+) (%d+)$')
   if not day then return 0 end
-  local change = tonumber(ARGV[13]) - tonumber(estimate)
-  local field = redis.call('HGET', KEYS[1], ARGV[12])
-  if field then
-    local of, micros = string.match(field, '^(%d+) (%d+)$')
+  change = tonumber(ARGV[13]) - tonumber(estimate)
+  if state[2] then
+    local of, micros = string.match(state[2], '^(%d+) (%d+)$')
     -- A day that is over is not guarded any more.
     if of == day then
       set = {ARGV[12], day .. ' ' .. int(math.max(0, tonumber(micros) + change))}
     end
   end
-  -- The first write is one that a server with full memory refuses, and with it the whole script.
-  if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
-  if KEYS[4] then
-    local leased = redis.call('GET', KEYS[4])
-    if leased then redis.call('SET', KEYS[4], int(math.max(0, leased + change)), 'KEEPTTL') end
-  end
 end
 
-local rates = {}
+local lasts = false
 if ARGV[6] ~= '' then
-  local tat = tonumber(redis.call('HGET', KEYS[1], ARGV[5]) or 0)
-  rates = {ARGV[5], int(math.max(tat, now) + tonumber(ARGV[6]))}
+  set[#set + 1] = ARGV[5]
+  set[#set + 1] = int(math.max(tonumber(state[1] or 0), now) + tonumber(ARGV[6]))
+  lasts = true
 end
 if ARGV[2] == '1' then
-  rates[#rates + 1] = 'k'
-  rates[#rates + 1] = '1'
+  set[#set + 1] = 'k'
+  set[#set + 1] = '1'
+  lasts = true
 end
-if #rates > 0 then
-  redis.call('HSET', KEYS[1], unpack(rates))
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+-- The first write is one that a server with full memory refuses, and with it the whole script.
+if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
+if lasts then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if KEYS[4] then
+  local leased = redis.call('GET', KEYS[4])
+  if leased then redis.call('SET', KEYS[4], int(math.max(0, leased + change)), 'KEEPTTL') end
 end
 add_row(KEYS[2], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11])
 if KEYS[3] then redis.call('DEL', KEYS[3]) end
