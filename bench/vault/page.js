@@ -72,7 +72,11 @@ const body = (user, stream = false) =>
     messages: [{ role: "user", content: "Which of the two rivers is the longer one?" }],
   });
 
-/** A way to send: through the vault, or as a page that holds the key itself. @param {string | null} name */
+/**
+ * A way to send: through the vault, or as a page that holds the key itself.
+ * @param {string | null} name
+ * @returns {(text: string) => Promise<Response>}
+ */
 function sender(name) {
   const headers = { "content-type": "application/json" };
   if (name) return (text) => vaults.get(name).fetch(CHAT, { method: "POST", headers, body: text });
@@ -96,7 +100,7 @@ async function stream(name, events) {
   const send = sender(name);
   const began = performance.now();
   const response = await send(body(`bench-stream-${events}-0`, true));
-  if (!response.ok) throw new Error(`answered ${response.status}: ${await response.text()}`);
+  if (!response.ok || !response.body) throw new Error(`answered ${response.status}: ${await response.text()}`);
   const reader = response.body.getReader();
   let bytes = 0;
   let first = 0;

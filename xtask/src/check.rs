@@ -61,6 +61,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         &format!("{tsc} www/tests"),
     );
     check("types of the tests", "node", &format!("{tsc} tests"));
+    check(
+        "types of the vault's benchmark",
+        "node",
+        &format!("{tsc} bench/vault"),
+    );
     check("types of the examples", "node", &format!("{tsc} examples"));
 
     if failed.is_empty() {
