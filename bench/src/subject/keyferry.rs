@@ -120,6 +120,7 @@ fn configuration(feature: Feature, setting: &Setting, address: SocketAddr) -> Re
          [secrets]\ncurrent = \"bench:{SECRET}\"\nidentity = \"{SECRET}\"\n\n\
          [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
          [limits]\nbyok_requests_per_hour = 1000000000\nconcurrent_requests = 100000\nbyok_tokens_per_hour = 1000000000000\n\
+         leases_per_minute = 1000000000\n\
          daily_cap_usd = 1000000.0\n",
         loopback(free_port()?),
         setting.upstream,
