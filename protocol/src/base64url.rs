@@ -27,26 +27,46 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let mut group = 0u32;
-    let mut bits = 0;
-    for byte in text.bytes() {
-        let sextet = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        group = group << 6 | u32::from(sextet);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push(u8::try_from(group >> bits & 0xff).ok()?);
-            group &= (1 << bits) - 1;
-        }
+    let (groups, rest) = text.as_bytes().as_chunks::<4>();
+    for group in groups {
+        let [_, bytes @ ..] = join(*group)?.to_be_bytes();
+        out.extend_from_slice(&bytes);
     }
-    (group == 0).then_some(out)
+    // Two or three characters stand for one or two bytes; what they have more is zero.
+    let mut last = [b'A'; 4];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let [_, bytes @ ..] = join(last)?.to_be_bytes();
+    let (whole, left) = bytes.split_at_checked(rest.len() * 3 / 4)?;
+    out.extend_from_slice(whole);
+    left.iter().all(|byte| *byte == 0).then_some(out)
+}
+
+/// Value of each character; those that are none have a bit no value has.
+const VALUES: [u8; 256] = {
+    let mut values = [FOREIGN; 256];
+    let mut value = 0;
+    while value < 64 {
+        #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // a constant's
+        {
+            values[ALPHABET[value] as usize] = value as u8;
+        }
+        value += 1;
+    }
+    values
+};
+const FOREIGN: u8 = 0x80;
+
+/// Three bytes of four characters.
+fn join(group: [u8; 4]) -> Option<u32> {
+    let values = group.map(|byte| VALUES.get(usize::from(byte)).copied().unwrap_or(FOREIGN));
+    let [a, b, c, d] = values;
+    if (a | b | c | d) & FOREIGN != 0 {
+        return None;
+    }
+    let [a, b, c, d] = values.map(u32::from);
+    Some(a << 18 | b << 12 | c << 6 | d)
 }
 
 /// [`decode`] of a known length.
@@ -74,6 +94,28 @@ mod tests {
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()));
         }
         assert_eq!(encode(&[0xfb, 0xff]), "-_8");
+    }
+
+    #[test]
+    fn every_length_reads_back_and_every_other_last_character_is_refused() {
+        let bytes: Vec<u8> = (0..=255).rev().collect();
+        for length in 0..bytes.len() {
+            let bytes = &bytes[..length];
+            let text = encode(bytes);
+            assert_eq!(decode(&text).as_deref(), Some(bytes));
+            let Some(kept) = text
+                .get(..text.len().saturating_sub(1))
+                .filter(|_| length > 0)
+            else {
+                continue;
+            };
+            for byte in 0..128_u8 {
+                let other = format!("{kept}{}", char::from(byte));
+                if let Some(read) = decode(&other) {
+                    assert_eq!(encode(&read), other);
+                }
+            }
+        }
     }
 
     #[test]

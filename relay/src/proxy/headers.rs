@@ -121,9 +121,7 @@ pub(crate) fn outgoing(
     for (name, value) in client {
         let text = name.as_str();
         let kept_back = is_kept_back(text)
-            || KEPT_BACK_PREFIXES
-                .iter()
-                .any(|prefix| text.starts_with(prefix))
+            || starts_with_any(text, &KEPT_BACK_PREFIXES)
             || named_by_connection
                 .iter()
                 .any(|named| named.eq_ignore_ascii_case(text));
@@ -161,15 +159,20 @@ pub(crate) fn incoming(provider: &HeaderMap, secret: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(provider.len() + 12);
     for (name, value) in provider {
         let text = name.as_str();
-        let relayed = is_relayed(text)
-            || RELAYED_PREFIXES
-                .iter()
-                .any(|prefix| text.starts_with(prefix));
+        let relayed = is_relayed(text) || starts_with_any(text, &RELAYED_PREFIXES);
         if relayed && !holds_key(value.as_bytes()) {
             headers.append(name.clone(), value.clone());
         }
     }
     headers
+}
+
+/// Whether a field belongs to one of these families. Most differ in their first letter already.
+fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
+    let first = name.as_bytes().first();
+    prefixes
+        .iter()
+        .any(|prefix| prefix.as_bytes().first() == first && name.starts_with(prefix))
 }
 
 /// True for `text/event-stream`, with or without parameters.
