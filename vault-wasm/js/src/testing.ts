@@ -3,6 +3,10 @@
  * storage. It behaves as the real one does towards an app: states, events,
  * snapshots, codes and refusals. It protects nothing.
  *
+ * Jobs run at once, on what `respond` answers. Under jsdom their recordings are
+ * files of Node's (`import { File } from "node:buffer"`): jsdom's own cannot be
+ * sent by any `fetch`.
+ *
  * @packageDocumentation
  */
 import { Vault } from "./client/vault.js";

@@ -1,15 +1,11 @@
 import type { Jobs } from "../jobs/types.js";
 import type { Link } from "./link.js";
-import { toResponse } from "./response.js";
-import { until } from "./until.js";
 
-/** What the jobs' code works with. Given to it, so that it brings nothing of its own that is loaded already. */
+/** The way to the relay. */
 export interface JobsBase {
   readonly link: Link;
-  /** Base URL. */
+  /** The relay's base URL. */
   readonly relay: string;
-  readonly toResponse: typeof toResponse;
-  readonly until: typeof until;
 }
 
 /** Most apps have no jobs: what they take is loaded with the first of them. */
@@ -17,7 +13,7 @@ const load = () => import("../jobs/index.js");
 
 /** `vault.jobs` */
 export function jobsOf(link: Link, relay: string): Jobs {
-  const base: JobsBase = { link, relay, toResponse, until };
+  const base: JobsBase = { link, relay };
   return {
     create: async (request, options) => (await load()).create(base, request, options),
     get: async (handle) => (await load()).get(base, handle),

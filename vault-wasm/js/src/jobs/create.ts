@@ -1,6 +1,8 @@
 import type { JobsBase } from "../client/jobs.js";
+import type { OnProgress } from "../client/link.js";
+import type { WireRequest } from "../wire.js";
 import { ask, wrong } from "./relay.js";
-import type { ChatJob, Job, JobOptions, JobRequest, TranscriptionJob } from "./types.js";
+import type { Job, JobOptions, JobRequest, TranscriptionJob } from "./types.js";
 
 /**
  * Makes a job in two steps, of which the first, the lease's, carries the key.
@@ -15,16 +17,9 @@ export async function create(base: JobsBase, request: JobRequest, { signal, onUp
   const provider = request.provider ?? providerIn(base, models[0]);
   const lease = await base.link.call("lease", { provider, models });
   try {
-    const isChat = request.kind === "chat";
-    // A Response, because it knows how a form is written.
-    const described = new Response(isChat ? chat(request) : form(request));
-    const body = await described.blob();
-    const headers = {
-      "content-type": described.headers.get("content-type") ?? "",
-      "x-byok-lease": lease.handle,
-      "x-byok-provider": provider,
-    };
-    return await (await ask(base, ["POST", "jobs"], headers, signal ?? null, body, isChat ? undefined : onUploadProgress)).json();
+    const { type, body, watched } = await written(request, onUploadProgress);
+    const headers = { "content-type": type, "x-byok-lease": lease.handle, "x-byok-provider": provider };
+    return await (await ask(base, ["POST", "jobs"], headers, signal ?? null, body, watched)).json();
   } catch (thrown) {
     ask(base, ["DELETE", `leases/${lease.id}`], { "x-byok-lease": lease.handle }).catch(() => undefined);
     throw thrown;
@@ -36,12 +31,24 @@ function check(request: JobRequest): void {
   const field =
     request.kind === "chat"
       ? typeof request.request?.model !== "string" && "request"
-      : (typeof request.model !== "string" && "model") || (!(request.file instanceof Blob) && "file");
+      : (typeof request.model !== "string" && "model") || (!(request.file?.size >= 0) && "file");
   if (field) throw wrong(field);
 }
 
-function chat({ kind, request }: ChatJob): Blob {
-  return new Blob([JSON.stringify({ kind, request })], { type: "application/json" });
+interface Written {
+  type: string;
+  body: NonNullable<WireRequest["body"]>;
+  watched: OnProgress | undefined;
+}
+
+async function written(request: JobRequest, watched: OnProgress | undefined): Promise<Written> {
+  if (request.kind === "chat") {
+    const { kind, request: chat } = request;
+    return { type: "application/json", body: new TextEncoder().encode(JSON.stringify({ kind, request: chat })), watched: undefined };
+  }
+  // A Response knows how a form is written.
+  const response = new Response(form(request));
+  return { type: response.headers.get("content-type") ?? "", body: await response.blob(), watched };
 }
 
 /** The recording comes last, so that the relay knows what it is for. */

@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.js";
 import type { JobsBase } from "../client/jobs.js";
+import { until } from "../client/until.js";
 import { ask, at } from "./relay.js";
 import { eventData } from "./sse.js";
 import type { JobStatus } from "./types.js";
@@ -36,7 +37,7 @@ export async function* events(
       signal?.throwIfAborted();
       if (!passes(thrown)) throw thrown;
     }
-    await base.until(signal, new Promise((resolve) => setTimeout(resolve, wait)));
+    await until(signal, new Promise((resolve) => setTimeout(resolve, wait)));
   }
 }
 

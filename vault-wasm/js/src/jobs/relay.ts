@@ -1,13 +1,14 @@
 import { VaultError } from "../errors.js";
 import type { JobsBase } from "../client/jobs.js";
 import type { OnProgress } from "../client/link.js";
+import { toResponse } from "../client/response.js";
 import type { WireRequest } from "../wire.js";
 
 const HANDLE = /^kfj_([\w-]+)\.[\w-]+$/;
 
 /** Asks the relay something that takes no key; `path` is below `/v1/`. Rejects with a VaultError unless it answers 2xx. */
 export async function ask(
-  { link, relay, toResponse }: JobsBase,
+  { link, relay }: JobsBase,
   [method, path]: [method: string, path: string],
   headers: { [name: string]: string },
   signal: AbortSignal | null = null,

@@ -86,8 +86,11 @@ export class MemoryJobs {
       const chat = await this.#chat(job, { ...rest, messages: [...messages, { role: "user", content: transcription.text }] });
       complete(job, { transcription, chat });
     } catch (thrown) {
-      const status = thrown instanceof Response ? thrown.status : 502;
-      advance(job, { status: "failed", progress: DONE, error: { code: "provider_refused", message: "The provider refused.", status } });
+      const refused = thrown instanceof Response;
+      const error = refused
+        ? { code: "provider_refused", message: "The provider refused.", status: thrown.status }
+        : { code: "provider_unreachable", message: `The test's answer failed: ${String(thrown)}` };
+      advance(job, { status: "failed", progress: DONE, error });
     }
   }
 
