@@ -93,6 +93,7 @@ test("a data: URL is answered without the vault, even where the page may not fet
   assert.deepEqual(await text("data:;charset=utf-8;base64,aGk="), {
     url: "data:;charset=utf-8;base64,aGk=", status: 200, type: "text/plain;charset=utf-8", bytes: [104, 105],
   });
+  assert.equal((await text(`data:;base64,${"AAAA".repeat(100_000)}`)).bytes.length, 300_000);
   assert.deepEqual(await text("data:;base64,%"), "TypeError");
   assert.deepEqual(await text("data:nothing"), "TypeError");
   assert.equal(relayed(), 0);

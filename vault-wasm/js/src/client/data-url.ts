@@ -12,26 +12,21 @@ const DEFAULT_TYPE = "text/plain;charset=US-ASCII";
 export function dataResponse(url: string, method: string): Response {
   const [, head, data] = FORM.exec(url) ?? [];
   if (head === undefined || data === undefined) throw new TypeError("the data: URL has no comma");
-  let body = percentDecoded(data);
+  // A character per byte: what is not ASCII in a URL is percent-encoded by the URL parser.
+  let body = data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   let type = head.trim();
   if (BASE64.test(type)) {
     type = type.replace(BASE64, "");
-    body = base64Decoded(body);
+    body = decoded(body);
   }
   if (type.startsWith(";")) type = `text/plain${type}`;
-  const headers = { "content-type": type || DEFAULT_TYPE };
-  return new Response(method === "HEAD" ? null : body, { headers });
+  const bytes = Uint8Array.from(body, (char) => char.charCodeAt(0));
+  return new Response(method === "HEAD" ? null : bytes, { headers: { "content-type": type || DEFAULT_TYPE } });
 }
 
-function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
-  // What is not ASCII in a URL is percent-encoded by the URL parser.
-  const bytes = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Uint8Array.from(bytes, (char) => char.charCodeAt(0));
-}
-
-function base64Decoded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function decoded(base64: string): string {
   try {
-    return Uint8Array.from(atob(String.fromCharCode(...bytes)), (char) => char.charCodeAt(0));
+    return atob(base64);
   } catch (cause) {
     throw new TypeError("the data: URL is not valid base64", { cause });
   }
