@@ -43,6 +43,8 @@ fn filled() -> Metrics {
     metrics.limit_hit("requests_per_hour");
     metrics.upstream_error("openai", UpstreamFailure::Connect);
     metrics.settled("openai", Payer::Server, 12, 34, 1_500_000);
+    metrics.job_created("chat");
+    metrics.job_finished("chat", "completed", Some(Duration::from_secs(2)));
     metrics.store_degraded(false);
     metrics.reload(true);
     metrics.jwks_fetch(false);

@@ -114,7 +114,8 @@ impl Provider {
         let denied = |list: &List<Endpoint>| {
             list.iter().any(|endpoint| {
                 endpoint.methods.admit(method)
-                    && (endpoint.matches_path(&path) || endpoint.matches_path(&folded))
+                    && (endpoint.matches_path(&path)
+                        || (folded != path && endpoint.matches_path(&folded)))
             })
         };
         if denied(&self.deny) {

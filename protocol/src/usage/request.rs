@@ -250,7 +250,14 @@ mod tests {
                 assert_eq!(read.fields(body, [name]), top_level(body, [name]), "{name}");
             }
         }
-        for body in ["", "[]", "1", "{\"a\":}", "{\"a\":tru }", "{\"a\":nulll}"] {
+        for body in [
+            "",
+            "[]",
+            "1",
+            "{\"a\":}",
+            "{\"a\":truth}",
+            "{\"a\":nullify}",
+        ] {
             let body = body.as_bytes();
             assert_eq!(
                 RequestBody::read(body).map(|_| ()),

@@ -129,7 +129,9 @@ impl Size {
 /// Measures a request. `path` is the provider's or the unified route's, `body` is whole.
 #[must_use]
 pub fn measure(path: &str, is_json: bool, body: &WholeBody) -> Size {
-    if path.contains("/audio/") && !is_json {
+    // What most calls are: none of the words looked for below stands in its path.
+    let is_chat = path.ends_with("/chat/completions");
+    if !is_json && path.contains("/audio/") {
         let audio_ms = audio_milliseconds(body.bytes().len() as u64);
         let tokens = audio_ms.saturating_mul(AUDIO_TOKENS_PER_SECOND) / 1_000;
         return Size {
@@ -148,9 +150,9 @@ pub fn measure(path: &str, is_json: bool, body: &WholeBody) -> Size {
         "moderations",
         "rerank",
     ];
-    let puts_out = !silent.iter().any(|word| path.contains(word));
+    let puts_out = is_chat || !silent.iter().any(|word| path.contains(word));
     let output = if puts_out { output_limit(body) } else { 0 };
-    let stream = path.contains(":streamGenerateContent") || asks_for_stream(body);
+    let stream = asks_for_stream(body) || (!is_chat && path.contains(":streamGenerateContent"));
     Size {
         input,
         output,
