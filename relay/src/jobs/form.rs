@@ -109,12 +109,15 @@ impl Uploaded {
         body: Body,
     ) -> Result<Self, ApiError> {
         let settings = &live.config.jobs;
-        let limit = settings.max_audio_bytes + settings.max_request_bytes + FRAME;
+        // What the call to the provider holds in memory is limited, too, the form around it included.
+        let held = live.config.server.buffered_limit();
+        let most = settings.max_audio_bytes.min(held.saturating_sub(FRAME));
+        let limit = most + settings.max_request_bytes + FRAME;
         let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
         let sizes = SizeLimit::new()
             .per_field(MAX_FIELD)
             .for_field("then", settings.max_request_bytes)
-            .for_field("file", settings.max_audio_bytes);
+            .for_field("file", most);
         let constraints = Constraints::new()
             .allowed_fields(FIELDS.to_vec())
             .size_limit(sizes);

@@ -27,11 +27,14 @@ pub(super) struct Changes {
 impl Changes {
     /// The version of a job, from now on. Zero until the first look, and when it is gone.
     pub(super) fn subscribe(&self, id: JobId) -> watch::Receiver<u64> {
-        let receiver = self
-            .lock()
-            .entry(id)
-            .or_insert_with(|| watch::Sender::new(0))
-            .subscribe();
+        let receiver = {
+            let mut watched = self.lock();
+            watched.retain(|_, sender| sender.receiver_count() > 0);
+            watched
+                .entry(id)
+                .or_insert_with(|| watch::Sender::new(0))
+                .subscribe()
+        };
         self.wanted.notify_one();
         receiver
     }
@@ -45,9 +48,11 @@ impl Changes {
 
     /// Those somebody waits for.
     fn watched(&self) -> Vec<JobId> {
-        let mut watched = self.lock();
-        watched.retain(|_, sender| sender.receiver_count() > 0);
-        watched.keys().copied().collect()
+        self.lock()
+            .iter()
+            .filter(|(_, sender)| sender.receiver_count() > 0)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<u64>>> {

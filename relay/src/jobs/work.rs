@@ -15,7 +15,7 @@ use super::envelope::{self, Ticket};
 use super::ledger::{Attempt, Begun, Ending, Ledger as _, Note, State};
 use super::payload::Payload;
 use super::retry;
-use super::terms::Terms;
+use super::terms::{Kind, Terms};
 use crate::leases;
 use crate::state::{Live, Relay};
 use crate::store::JobId;
@@ -256,7 +256,9 @@ impl Running<'_> {
         if !self.persist(Last::End(ending)).await {
             return Next::Done;
         }
-        self.jobs.audio.delete(self.id).await;
+        if opened.is_none_or(|(_, terms)| terms.kind == Kind::Transcription) {
+            self.jobs.audio.delete(self.id).await;
+        }
         if let Some((ticket, _)) = opened
             && ticket.own_lease
         {

@@ -24,9 +24,9 @@ use crate::support::{CANARY, Reply, Seen, StandIn, TestRelay, json_response};
 pub const QUICK: &str = "[jobs]\nbackoff_ms = 50\n";
 
 /// The beginning of a FLAC file; the stand-in does not listen to more.
-pub const FLAC: &[u8] = b"fLaC\0\0\0\x22 not much of a song, but it begins like one";
+pub const FLAC: &[u8] = b"fLaC\0\0\0\x22SONGcanaryXYZqrs8901tuvWXabcDEFghi23";
 
-pub const SAID: &str = "TRANSCRIPTcanary what was said in the recording";
+pub const SAID: &str = "TRANSCRIPTcanaryJKLmnop45QRStuv67WXYZabc";
 
 /// What providers answer, by route.
 pub fn answer(seen: &Seen) -> Response {

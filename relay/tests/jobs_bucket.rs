@@ -1,0 +1,232 @@
+//! Audio in a bucket: a relay that was told of one by AWS's variables, and a stand-in for S3 that
+//! keeps what it is sent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod jobs_support;
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http::Request;
+use jobs_support::{FLAC, SAID, TRANSCRIBE, answer, eventually, form};
+use serde_json::Value;
+use support::{CANARY, Reply, Seen, StandIn, json_response, providers_at, send};
+
+type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
+
+/// The requests of the S3 API that the relay makes.
+fn bucket(objects: &Objects, uploads: &Objects, seen: &Seen) -> Response {
+    let authorization = seen.headers["authorization"].to_str().unwrap();
+    assert!(
+        authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/"),
+        "{authorization}"
+    );
+    let path = seen.uri.path().to_owned();
+    let query = seen.uri.query().unwrap_or_default().to_owned();
+    let xml = |text: String| {
+        Response::builder()
+            .header("content-type", "application/xml")
+            .body(Body::from(text))
+            .unwrap()
+    };
+    let stored = || {
+        Response::builder()
+            .header("etag", "\"1\"")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let mut objects = objects.lock().unwrap();
+    let mut uploads = uploads.lock().unwrap();
+    match (seen.method.as_str(), query.as_str()) {
+        ("POST", "uploads=" | "uploads") => xml(
+            "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+                .to_owned(),
+        ),
+        ("PUT", query) if query.contains("partNumber=") => {
+            let number = query.split('&').find_map(|pair| pair.strip_prefix("partNumber="));
+            let number: u32 = number.unwrap().parse().unwrap();
+            uploads.insert(format!("{number:05}"), seen.body.clone());
+            stored()
+        }
+        ("POST", query) if query.contains("uploadId=") => {
+            let whole: Vec<u8> = uploads.values().flatten().copied().collect();
+            uploads.clear();
+            objects.insert(path, whole.into());
+            xml("<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>".to_owned())
+        }
+        ("DELETE", query) if query.contains("uploadId=") => {
+            uploads.clear();
+            Response::builder().status(204).body(Body::empty()).unwrap()
+        }
+        ("PUT", "") => {
+            objects.insert(path, seen.body.clone());
+            stored()
+        }
+        ("GET", "") => match objects.get(&path) {
+            Some(body) => Response::builder()
+                .header("etag", "\"1\"")
+                .header("last-modified", "Fri, 20 Nov 2026 10:00:00 GMT")
+                .body(Body::from(body.clone()))
+                .unwrap(),
+            None => Response::builder().status(404).body(Body::empty()).unwrap(),
+        },
+        ("DELETE", "") => {
+            objects.remove(&path);
+            Response::builder().status(204).body(Body::empty()).unwrap()
+        }
+        ("POST", "delete" | "delete=") => {
+            let asked = String::from_utf8(seen.body.to_vec()).unwrap();
+            for key in asked.split("<Key>").skip(1) {
+                let key = key.split_once("</Key>").unwrap().0;
+                objects.remove(&format!("{}/{key}", path.trim_end_matches('/')));
+            }
+            xml("<DeleteResult></DeleteResult>".to_owned())
+        }
+        other => panic!("not expected of a bucket: {other:?} {path}"),
+    }
+}
+
+/// `keyferry-relay serve` with AWS's variables; killed when dropped.
+struct Relay {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Relay {
+    async fn start(provider: SocketAddr, bucket: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let config = format!(
+            "[server]\nlisten = \"{address}\"\n[jobs]\naudio = \"s3://recordings/of/jobs\"\nbackoff_ms = 50\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("relay.toml");
+        std::fs::write(&file, providers_at(provider, &config)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_keyferry-relay"))
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env("AWS_ACCESS_KEY_ID", "AKIATEST")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_REGION", "eu-test-1")
+            .env("AWS_ENDPOINT", format!("http://{bucket}"))
+            .env("AWS_ALLOW_HTTP", "true")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            assert!(Instant::now() < deadline, "the relay did not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self {
+            child,
+            address,
+            _folder: folder,
+        }
+    }
+
+    async fn upload(&self, file: &[u8]) -> Value {
+        let (content_type, body) = form(&TRANSCRIBE, Some(file));
+        let request = Request::post("/v1/jobs")
+            .header("host", format!("localhost:{}", self.address.port()))
+            .header("x-byok-key", CANARY)
+            .header("content-type", content_type)
+            .body(Body::from(body))
+            .unwrap();
+        let reply = Reply::read(send(self.address, request).await).await;
+        assert_eq!(reply.status, 202, "{}", reply.text());
+        reply.json()
+    }
+
+    async fn ended(&self, job: &Value) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let request = Request::get(format!("/v1/jobs/{}", job["id"].as_str().unwrap()))
+                .header("host", format!("localhost:{}", self.address.port()))
+                .header("x-byok-job", job["handle"].as_str().unwrap())
+                .body(Body::empty())
+                .unwrap();
+            let now = Reply::read(send(self.address, request).await).await.json();
+            if jobs_support::is_final(&now) {
+                return now;
+            }
+            assert!(Instant::now() < deadline, "{now}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn audio_waits_in_a_bucket_encrypted_and_goes_with_its_job() {
+    let (objects, uploads) = (Objects::default(), Objects::default());
+    let (kept, parts) = (Arc::clone(&objects), Arc::clone(&uploads));
+    let s3 = StandIn::start(move |seen| bucket(&kept, &parts, seen)).await;
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&open);
+    let provider = StandIn::start(move |seen| {
+        if gate.load(Ordering::SeqCst) {
+            answer(seen)
+        } else {
+            json_response(503, "{}")
+        }
+    })
+    .await;
+    let relay = Relay::start(provider.address, s3.address).await;
+    // One that fits into a part, and one that does not.
+    for length in [FLAC.len(), 12_000_000] {
+        open.store(false, Ordering::SeqCst);
+        let mut file = FLAC.to_vec();
+        file.resize(length, 7);
+        let job = relay.upload(&file).await;
+        {
+            let objects = objects.lock().unwrap();
+            let (path, stored) = objects.iter().next().expect("an object");
+            let id = job["id"].as_str().unwrap();
+            assert_eq!(path, &format!("/recordings/of/jobs/{id}.kfaudio"));
+            assert!(stored.len() > length && stored.len() < length + 8_000);
+            assert!(!stored.windows(12).any(|part| part == &FLAC[8..20]));
+        }
+        open.store(true, Ordering::SeqCst);
+        let done = relay.ended(&job).await;
+        assert_eq!(done["result"]["transcription"]["text"], SAID, "{done}");
+        let sent = provider.seen().pop().unwrap().body;
+        assert!(
+            sent.windows(file.len()).any(|part| part == file),
+            "{length}"
+        );
+        eventually("the object is gone", || objects.lock().unwrap().is_empty()).await;
+    }
+    assert!(uploads.lock().unwrap().is_empty());
+    assert!(
+        s3.seen()
+            .iter()
+            .any(|seen| seen.uri.query() == Some("uploads="))
+    );
+    // The bucket never sees the key or the handle.
+    for seen in s3.seen() {
+        let text = format!("{seen:?}");
+        assert!(!text.contains("CANARY") && !text.contains("kfj_"));
+    }
+}

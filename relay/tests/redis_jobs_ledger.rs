@@ -1,0 +1,53 @@
+//! The ledger in Redis does what every ledger must do, on one server and on a cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod job_suite;
+mod redis_support;
+
+use std::sync::{Arc, OnceLock};
+
+use job_suite::{Fixture, NOON};
+use keyferry_relay::store::{ManualClock, RedisSettings, RedisStore, Time};
+use redis_support::{RedisCluster, RedisServer};
+
+async fn open(urls: &[String], cluster: bool) -> Fixture<RedisStore> {
+    let clock = Arc::new(ManualClock::at(NOON));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let settings = RedisSettings {
+        urls: &urls,
+        cluster,
+    };
+    let ledger = RedisStore::open(settings, Time::Given(Box::new(clock.clone()))).unwrap();
+    ledger.first_attempt().await;
+    Fixture { ledger, clock }
+}
+
+mod single {
+    use super::*;
+
+    async fn redis() -> Fixture<RedisStore> {
+        static SERVER: OnceLock<RedisServer> = OnceLock::new();
+        let server = SERVER.get_or_init(|| RedisServer::start(&[]));
+        open(&[server.url()], false).await
+    }
+
+    ledger_conformance!(redis);
+}
+
+mod cluster {
+    use super::*;
+
+    async fn redis() -> Fixture<RedisStore> {
+        static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
+        let cluster = CLUSTER.get_or_init(RedisCluster::start);
+        open(&cluster.urls(), true).await
+    }
+
+    ledger_conformance!(redis);
+}
