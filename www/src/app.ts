@@ -6,6 +6,7 @@ import { fromVault } from "./problem";
 import { strings } from "./strings";
 import { ProblemSlot } from "./ui/problem-panel";
 import type { MessageFor, Vault } from "./vault";
+import { audioView } from "./views/audio";
 import { chatView } from "./views/chat";
 import { header } from "./views/header";
 import { ROUTES } from "./views/header";
@@ -29,19 +30,22 @@ export function startApp(place: HTMLElement, vault: Vault, messageFor: MessageFo
   // All are kept through navigation: a conversation and an answer on its way outlive a look at
   // the settings, and a recovery code on screen outlives a look at the chat.
   const settings = settingsView(vault);
-  const chat = chatView(vault, messageFor, {
-    openKeys: (provider) => void attempt(() => vault.ui.open("keys", provider === undefined ? {} : { provider })),
+  const goTo = {
+    openKeys: (provider?: string) => void attempt(() => vault.ui.open("keys", provider === undefined ? {} : { provider })),
     openUnlock: () => void attempt(() => vault.ui.open("unlock")),
-  });
-  const views = { settings, chat };
+  };
+  const chat = chatView(vault, messageFor, goTo);
+  const audio = audioView(vault, messageFor, goTo);
+  const views = { settings, chat, audio };
   // A frame that leaves the document loads anew when it comes back: hidden, not taken out.
-  pagePlace.append(settings.root, chat.root);
+  pagePlace.append(settings.root, chat.root, audio.root);
 
   function render(): void {
     const snapshot = vault.getSnapshot();
     const next = currentRoute();
     top.update(next);
     chat.update(snapshot);
+    audio.update(snapshot);
     if (next === route) return;
     const first = route === null;
     route = next;

@@ -1,7 +1,7 @@
 /** The only place that names the packaged vault: `/keyferry/` is where the site serves it. */
 import type { Vault } from "keyferry";
 
-export type { Provider, Snapshot, UsageRow, Vault } from "keyferry";
+export type { JobStatus, Provider, Snapshot, TranscriptionJob, UsageRow, Vault } from "keyferry";
 export type { Model } from "keyferry/elements";
 
 /** The vault's own words for its errors, in the page's language. */

@@ -88,7 +88,6 @@ export const en = {
     cancel: "Cancel",
     uploading: (done: string) => `Sending the recording… ${done}`,
     phases: {
-      awaiting_file: "Sending the recording…",
       queued: "Waiting for its turn…",
       uploading_to_provider: "Handing the recording to the provider…",
       transcribing: "Listening…",
@@ -158,17 +157,19 @@ export const en = {
     lease_scope: { title: "This permission does not cover the request.", next: "Choose another model or provider." },
     lease_spent: { title: "The budget of this permission is used up.", next: "Start again with a larger one." },
     job_not_found: { title: "This job no longer exists.", next: "Start it again." },
-    job_has_file: { title: "This job has its recording already.", next: "Wait for its result, or start another." },
     unsupported_audio: {
       title: "This is not a recording the relay takes.",
       next: "Choose an MP3, M4A, WAV, WebM, OGG or FLAC file that is not empty.",
     },
+    job_interrupted: { title: "The relay lost sight of this job.", next: "Start it again." },
+    audio_missing: { title: "The relay no longer has the recording.", next: "Start again and send it once more." },
     job_cancelled: { title: "This job was cancelled.", next: "Start it again if you still want it." },
     rate_limited: { title: "Too many requests.", next: "Wait a little, then ask again." },
     daily_cap_reached: {
       title: "The daily spending limit is reached.",
       next: "Raise it, use another key, or wait until tomorrow (UTC).",
     },
+    provider_refused: { title: "The provider refused.", next: "Choose another model, or look at your account there." },
     provider_unreachable: {
       title: "The provider cannot be reached.",
       next: "It may be down. Ask again in a moment, or choose another provider.",

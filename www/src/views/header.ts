@@ -3,7 +3,7 @@ import { h } from "../dom";
 import { strings } from "../strings";
 import type { Vault } from "../vault";
 
-export const ROUTES = ["settings", "chat"] as const;
+export const ROUTES = ["settings", "chat", "audio"] as const;
 
 export type Route = (typeof ROUTES)[number];
 

@@ -9,11 +9,13 @@ type Fields = readonly string[];
 
 /** Backups, the password, the recovery code: what keeps a vault from being lost. */
 export class Backup extends Part {
-  static override properties = { typed: { state: true }, hasPasskeys: { state: true }, showCode: { attribute: false } };
+  static override properties = { typed: { state: true }, hasPasskeys: { state: true }, showCode: { attribute: false }, savedAt: { state: true } };
 
   /** By field, for the meters only. */
   declare typed: { readonly [field: string]: string };
   declare hasPasskeys: boolean;
+  /** When a backup was last saved; undefined until it is known. */
+  declare savedAt: number | null | undefined;
   /** Shows a new recovery code. */
   declare showCode: (code: string) => void;
 
@@ -26,6 +28,7 @@ export class Backup extends Part {
 
   protected override changed(): void {
     void this.load((vault) => vault.passkeys.list()).then((passkeys) => (this.hasPasskeys = (passkeys?.length ?? 0) > 0));
+    void this.load((vault) => vault.settings()).then((settings) => (this.savedAt = settings?.exportedAt));
   }
 
   protected override render() {
@@ -34,6 +37,9 @@ export class Backup extends Part {
     return this.section(
       text.title,
       html`<p class=${persisted ? "muted" : "notice"}>${persisted ? text.persisted : text.notPersisted}</p>
+        <p class="muted" data-testid="backup-saved">
+          ${this.savedAt === undefined ? this.text.loading : this.savedAt === null ? text.unsaved : text.savedOn(this.date(this.savedAt))}
+        </p>
         ${this.problems()} ${this.live()}
         <details>
           <summary data-testid="backup-save">${text.save}</summary>

@@ -4,6 +4,8 @@ import { secretField, secretOf, textField, valueOf, clear } from "../base/fields
 import { Part } from "../base/part.js";
 import { styles } from "../base/styles.js";
 
+/** An end this near is marked. */
+const SOON_MS = 7 * 86_400_000;
 /** A removed key can be had back for this long. */
 const UNDO_MS = 8_000;
 
@@ -72,7 +74,7 @@ export class KeyCard extends Part {
             ${this.#status()}
             ${info.createdAt > 0 ? html`<span>${text.addedOn(this.date(info.createdAt))}</span>` : nothing}
             ${info.lastUsedAt ? html`<span>${text.usedOn(this.date(info.lastUsedAt))}</span>` : nothing}
-            ${info.expiresAt ? html`<span>${text.expiresOn(this.date(info.expiresAt))}</span>` : nothing}
+            ${info.expiresAt ? html`<span class=${info.expiresAt - Date.now() < SOON_MS ? "bad" : ""}>${text.expiresOn(this.date(info.expiresAt))}</span>` : nothing}
             ${info.dailyCapUsd === null ? nothing : html`<span>${text.cap(this.money(info.dailyCapUsd))}</span>`}
           </p>
         </div>

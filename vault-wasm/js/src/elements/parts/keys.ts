@@ -1,4 +1,4 @@
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { KeyInfo } from "../../types.js";
 import { Part } from "../base/part.js";
@@ -25,14 +25,19 @@ export class Keys extends Part {
       }
     `,
   ];
-  static override properties = { keys: { state: true } };
+  static override properties = { keys: { state: true }, unsaved: { state: true }, toBackup: { attribute: false } };
 
   declare keys: readonly KeyInfo[] | null;
+  /** No backup was ever saved. */
+  declare unsaved: boolean;
+  /** Brings the person to where backups are saved, where that is on screen. */
+  declare toBackup: (() => void) | undefined;
   #round = 0;
 
   constructor() {
     super();
     this.keys = null;
+    this.unsaved = false;
   }
 
   protected override changed(): void {
@@ -41,9 +46,12 @@ export class Keys extends Part {
 
   async #load(): Promise<void> {
     const round = ++this.#round;
-    const keys = await this.load((vault) => vault.keys.list());
+    const read = await this.load(async (vault) => [await vault.keys.list(), await vault.settings()] as const);
     // A slower, older answer must not overwrite a newer one.
-    if (keys && round === this.#round) this.keys = keys;
+    if (!read || round !== this.#round) return;
+    const [keys, { exportedAt }] = read;
+    this.keys = keys;
+    this.unsaved = exportedAt === null;
   }
 
   protected override render() {
@@ -65,7 +73,16 @@ export class Keys extends Part {
                   <keyferry-key-card exportparts="card,field,problem" .vault=${this.vault} .info=${key}></keyferry-key-card>
                 </li>`,
               )}
-      </ul>`,
+      </ul>
+      ${this.unsaved && (this.keys?.length ?? 0) > 0 ? this.#nudge() : nothing}`,
     );
+  }
+
+  #nudge() {
+    const { unsaved, save } = this.text.backup;
+    return html`<div class="row" data-testid="backup-nudge">
+      <p class="grow muted">${unsaved}</p>
+      ${this.toBackup ? html`<button type="button" class="button small" @click=${this.toBackup}>${save}</button>` : nothing}
+    </div>`;
   }
 }

@@ -480,6 +480,11 @@ export class ModelPicker extends Part {
       void this.updateComplete.then(() => this.#reveal("nearest"));
       return;
     }
+    if (event.key === "Escape") {
+      // Chromium would only empty the search field, and close at the second time.
+      event.preventDefault();
+      return this.#close();
+    }
     const chosen = options[this.active];
     // Enter that confirms an input method's suggestion is not meant for us.
     if (event.key !== "Enter" || event.isComposing) return;
@@ -491,14 +496,22 @@ export class ModelPicker extends Part {
     this.renderRoot.querySelector(".active")?.scrollIntoView({ block });
   }
 
-  #choose(id: string): void {
-    this.value = id;
+  #close(): void {
     this.#popover?.hidePopover();
     this.#trigger?.focus();
+  }
+
+  #choose(id: string): void {
+    this.value = id;
+    this.#close();
     this.dispatchEvent(new Event("change", { bubbles: true }));
   }
 }
 
+/** Bases of one's own tunings, of no use to anybody else. */
+const TUNED = "ft:";
+
 function byName(a: Model, b: Model): number {
-  return a.name.localeCompare(b.name, "en", { numeric: true });
+  const tuned = Number(a.name.startsWith(TUNED)) - Number(b.name.startsWith(TUNED));
+  return tuned || a.name.localeCompare(b.name, "en", { numeric: true });
 }

@@ -137,7 +137,7 @@ export class Settings extends Part {
     if (section) return this.#part(section, false);
     return html`<div class="all">
       ${this.byCode ? html`<p class="notice" role="status">${this.text.unlock.afterCode}</p>` : nothing}
-      <keyferry-keys exportparts="card,field,problem" .vault=${vault}></keyferry-keys>
+      <keyferry-keys exportparts="card,field,problem" .vault=${vault} .toBackup=${this.view === "keys" ? undefined : this.#toBackup}></keyferry-keys>
       <keyferry-add-key exportparts="card,field,problem" .vault=${vault} .provider=${this.provider}></keyferry-add-key>
       ${this.view === "keys" ? nothing : SECTIONS.map((name) => this.#section(name))}
     </div>`;
@@ -185,6 +185,15 @@ export class Settings extends Part {
   readonly showCode = (code: string): void => {
     this.code = code;
     this.byCode = false;
+  };
+
+  readonly #toBackup = (): void => {
+    const summary = this.renderRoot.querySelector<HTMLElement>('[data-testid="section-backup"]');
+    const section = summary?.closest("details");
+    if (!section) return;
+    section.open = true;
+    section.scrollIntoView({ block: "start" });
+    summary?.focus();
   };
 
   readonly #create = async (password: Uint8Array): Promise<void> => {

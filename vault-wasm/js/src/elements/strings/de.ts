@@ -73,7 +73,7 @@ export const de: Strings = {
     usePassword: "Stattdessen das Passwort benutzen",
     usePasskey: "Passkey benutzen",
     emptyCode: "Gib deinen Wiederherstellungscode ein.",
-    afterCode: "Du bist mit dem Wiederherstellungscode hereingekommen. Wähle unter „Sicherung und Wiederherstellung“ ein neues Passwort.",
+    afterCode: "Du bist mit dem Wiederherstellungscode hereingekommen. Ist das Passwort verloren? Sichere die Schlüssel unter „Sicherung und Wiederherstellung“, lösche diesen Tresor unter „Sperren“, lege einen neuen an und stelle die Sicherung dort wieder her.",
   },
 
   keys: {
@@ -239,6 +239,8 @@ export const de: Strings = {
     renew: "Neuer Wiederherstellungscode",
     renewHint: "Der alte Code gilt dann nicht mehr; Passkeys müssen neu hinzugefügt werden.",
     renewSubmit: "Neuen Code erzeugen",
+    unsaved: "Noch keine Sicherung: Verliert dieser Browser seine Daten, sind diese Schlüssel weg.",
+    savedOn: (date) => `Zuletzt gesichert am ${date}.`,
     persisted: "Der Browser hat zugesagt, diesen Tresor nicht von selbst zu löschen.",
     notPersisted: "Der Browser darf diesen Tresor löschen, wenn der Platz knapp wird. Speichere eine Sicherung.",
   },

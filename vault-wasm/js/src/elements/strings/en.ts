@@ -85,7 +85,7 @@ export const en = {
     usePassword: "Use the password instead",
     usePasskey: "Use a passkey",
     emptyCode: "Enter your recovery code.",
-    afterCode: "You came in with the recovery code. Choose a new password under Backup and recovery.",
+    afterCode: "You came in with the recovery code. Is the password lost? Save a backup under Backup and recovery, delete this vault under Locking, create a new one, and restore the backup there.",
   },
 
   keys: {
@@ -252,6 +252,8 @@ export const en = {
     renew: "New recovery code",
     renewHint: "The old code stops working, and passkeys have to be added again.",
     renewSubmit: "Make a new code",
+    unsaved: "No backup yet: if this browser loses its data, these keys are gone.",
+    savedOn: (date: string) => `Last saved on ${date}.`,
     persisted: "The browser has promised not to clear this vault by itself.",
     notPersisted: "The browser may clear this vault when space runs out. Save a backup.",
   },
