@@ -17,7 +17,18 @@ import { build } from "esbuild";
  * @returns {Promise<Map<string, string>>} file name to text
  */
 export async function bundle({ index, entries, options }) {
-  const common = { ...options, bundle: true, format: "esm", minify: true, write: false, outdir: ".", legalComments: "eof" };
+  const common = {
+    ...options,
+    bundle: true,
+    format: "esm",
+    minify: true,
+    write: false,
+    outdir: ".",
+    // Module scripts are UTF-8 whatever a server says of them; escapes would make Arabic three times as long.
+    charset: "utf8",
+    // Lit's licence asks for its notice.
+    legalComments: "eof",
+  };
   const { core, lazy } = await closure(index, common);
   const shell = await bundleShell(index, { index, ...entries, ...lazy }, core, common);
   const { text, exports } = await bundleCore(core, namesUsed(shell), lazy, common);
