@@ -133,7 +133,7 @@ test("nothing is sent when the person closes the dialog", async (t) => {
   assert.equal(asked.length, 0);
 });
 
-test("Stop ends the provider's work, too", { timeout: 30_000 }, async (t) => {
+test("Stop ends the provider's work, too", { timeout: 120_000 }, async (t) => {
   const { page, answers, dialog, say } = await visit(t);
   const ended = new Promise((resolve) => (gone = () => resolve(null)));
   t.after(() => (gone = undefined));
