@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BOTH, found, keep, restore, stored } from "./records.mjs";
+import { BOTH, found, keep, restore, stored, tamper } from "./records.mjs";
 import { PASSWORD, open, useSite } from "./site.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -87,6 +87,12 @@ async function killAfter(page, operations) {
   }, operations);
 }
 
+/** Whether the records are those that were kept. @param {Page} page */
+async function untouched(page) {
+  await tamper(page, `globalThis.same = records.size === saved.size && [...records].every(([name, bytes]) => String(bytes) === String(saved.get(name)));`);
+  return page.evaluate("same");
+}
+
 /** @typedef {{ old: unknown, next: unknown, code: unknown, passkey: unknown }} Ways */
 /** @type {Record<string, { run: string, done: Ways }>} */
 const CHANGES = {
@@ -126,12 +132,15 @@ for (const [name, { run, done }] of Object.entries(CHANGES)) {
           vault.close();
         }
       }, run);
-      const now = await ways(page, code);
-      const which = JSON.stringify(now) === JSON.stringify(before) ? "old" : "new";
-      outcomes.add(which);
-      assert.deepEqual(now, which === "old" ? before : done, `after ${operations} operations`);
-      const contents = await found(page, now.old === true ? PASSWORD : NEXT);
-      assert.deepEqual([contents.texts, contents.damaged], [BOTH, []], `after ${operations} operations`);
+      // Byte for byte what it was is the old vault; one look at it through the front door is enough.
+      if (operations === 1 || !(await untouched(page))) {
+        const now = await ways(page, code);
+        const which = JSON.stringify(now) === JSON.stringify(before) ? "old" : "new";
+        outcomes.add(which);
+        assert.deepEqual(now, which === "old" ? before : done, `after ${operations} operations`);
+        const contents = await found(page, now.old === true ? PASSWORD : NEXT);
+        assert.deepEqual([contents.texts, contents.damaged], [BOTH, []], `after ${operations} operations`);
+      }
       if (outcome === "done") break;
       assert.equal(outcome, "worker_failed");
     }
