@@ -333,26 +333,38 @@ test("what is no handle, and what is no job, is said so before anything is sent"
   assert.equal(await codeOf(page, `await vault.jobs.events("${HANDLE}").next()`), "not_found");
 });
 
-test("a port that may use the vault may have jobs, and no upload leaves the relay", async (t) => {
+test("a port that may use the vault may have jobs, and send nothing else by their way", async (t) => {
   const page = await newPage(t);
   relay({ "POST /v1/jobs": (_, response) => json(response, 202, MADE) });
-  await open(page);
   await openWithKey(page);
   const result = await page.evaluate(async (chat) => {
-    const port = vault.share();
-    const guest = await kf.openVault({ relay: location.origin, name: "guest", port });
+    const guest = await kf.openVault({ relay: location.origin, name: "guest", port: vault.share() });
     const { id } = await guest.jobs.create(/** @type {any} */ (chat));
-    const raw = vault.share();
-    const answer = new Promise((resolve) => (raw.onmessage = ({ data }) => {
-      if (data.t === "welcome") {
-        const request = { url: "https://elsewhere.example/v1/jobs/x/file", method: "PUT", headers: [], body: new Blob(["x"]) };
-        raw.postMessage({ t: "fetch", id: 1, request, progress: true });
-      } else if (data.t === "failed") resolve(data.failure.code);
-    }));
-    raw.postMessage({ t: "hello", v: 1, name: "raw", relay: location.origin, wasm: "", life: null, capability: "use", token: false, hidden: false });
-    return { id, answer: await answer };
+    const port = vault.share();
+    /** @type {Map<number, (told: string) => void>} */
+    const waiting = new Map();
+    const welcome = new Promise((resolve) => {
+      port.onmessage = ({ data }) => {
+        if (data.t === "welcome") resolve(null);
+        if (data.t === "failed") waiting.get(data.id)?.(data.failure.code);
+        if (data.t === "head") waiting.get(data.id)?.(String(data.head.status));
+      };
+    });
+    port.postMessage({ t: "hello", v: 1, name: "raw", relay: location.origin, wasm: "", life: null, capability: "use", token: false, hidden: false });
+    await welcome;
+    const headers = [["authorization", "Bearer x"], ["x-byok-key", "sk-x"], ["x-byok-lease", "kfl_x"]];
+    const send = (/** @type {string} */ url, /** @type {number} */ id) =>
+      new Promise((resolve) => {
+        waiting.set(id, resolve);
+        port.postMessage({ t: "fetch", id, request: { url, method: "PUT", headers, body: new Blob(["x"]) }, progress: true });
+      });
+    const urls = ["https://elsewhere.example/v1/jobs", "/v1/jobs/x", "/v1/leases", "/v1/jobs"].map((url) => new URL(url, location.origin).href);
+    return { id, told: await Promise.all(urls.map(send)) };
   }, CHAT);
-  assert.deepEqual(result, { id: "job-1", answer: "network" });
+  assert.deepEqual(result, { id: "job-1", told: ["network", "network", "network", "202"] });
+  const last = site.relayed.at(-1);
+  assert.equal(last?.method, "POST");
+  assert.deepEqual([last?.headers.authorization, last?.headers["x-byok-key"], last?.headers["x-byok-lease"]], [undefined, undefined, "kfl_x"]);
 });
 
 test("the app's token goes along with all of it", async (t) => {

@@ -69,7 +69,7 @@ export type ToWorker =
   | Hello
   | { t: "call"; id: number; op: OpName; args: object }
   | { t: "share"; port: MessagePort }
-  /** With `progress`, it goes to the relay without a key, and the page hears how it goes up. */
+  /** With `progress`, it makes a job: without a key, and the page hears how it goes up. */
   | { t: "fetch"; id: number; request: WireRequest; progress: boolean }
   | { t: "abort"; id: number }
   /** The page has the whole answer. */

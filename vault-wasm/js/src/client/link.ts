@@ -34,7 +34,7 @@ export interface Link {
   listen(events: LinkEvents): void;
   /** Rejects with a VaultError. */
   call<K extends OpName>(op: K, args: OpArgs<K>): Promise<OpResult<K>>;
-  /** Rejects with the signal's reason, or with a VaultError. With `progress`, no key goes along. */
+  /** Rejects with the signal's reason, or with a VaultError. `progress` is for making jobs, which takes no key. */
   request(request: WireRequest, signal: AbortSignal | null, progress?: OnProgress): Promise<Answer>;
   /** A new port to the same vault that can use it but not manage it. */
   share(): MessagePort;
