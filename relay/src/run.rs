@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
+use crate::jobs;
 use crate::metrics::Metrics;
 use crate::reload::reload;
 use crate::routes;
@@ -149,6 +150,7 @@ pub fn check(config: Config) -> Result<(), ServeError> {
         page: config.server.listen,
         vault: config.vault.listen,
     };
+    jobs::check(&config.jobs, &upstream).map_err(StartError::from)?;
     Live::new(config, bound, &upstream, &Arc::new(Metrics::new()), None)
         .map_err(StartError::from)?;
     Ok(())

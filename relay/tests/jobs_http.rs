@@ -170,7 +170,7 @@ async fn events_tell_each_change_and_end_with_the_result() {
     assert_eq!(last, &status(&relay, &job).await);
     // Asked again, the whole state comes at once.
     let again = Events::open(&relay, &job).await.all().await;
-    assert_eq!(again, [last.clone()]);
+    assert_eq!(again, std::slice::from_ref(last));
 }
 
 #[tokio::test]
@@ -553,6 +553,34 @@ async fn uploads_that_are_no_audio_are_refused_and_nothing_is_kept() {
     let job = Job::read(&upload(&relay, &TRANSCRIBE, Some(FLAC)).await);
     assert_eq!(ended(&relay, &job).await["status"], "completed");
     eventually("audio goes with its job", || files() == 0).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let provider = StandIn::start(answer).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("[jobs]\naudio = \"file://{}\"\n", folder.path().display());
+    let relay = here(&provider, &config).await;
+    let (content_type, body) =
+        jobs_support::form(&TRANSCRIBE, Some(&[FLAC, &[7; 900_000]].concat()));
+    let head = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: localhost:{}\r\nx-byok-key: {CANARY}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        relay.address.port(),
+        body.len()
+    );
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    // In the middle of the file, and behind it.
+    for sent in [500_000, body.len() - 60] {
+        let mut stream = tokio::net::TcpStream::connect(relay.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body[..sent]).await.unwrap();
+        if sent > 900_000 {
+            eventually("the file is there", || files() > 0).await;
+        }
+        drop(stream);
+        eventually("nothing is left", || files() == 0).await;
+    }
+    assert_eq!(provider.count(), 0);
 }
 
 #[tokio::test]

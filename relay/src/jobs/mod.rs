@@ -226,6 +226,14 @@ impl Jobs {
     }
 }
 
+/// What a start would find wrong with `[jobs]` and the environment it refers to.
+///
+/// # Errors
+/// Naming the field that cannot work.
+pub(crate) fn check(settings: &JobSettings, upstream: &Upstream) -> Result<(), ConfigError> {
+    AudioStore::new(settings, upstream.clone()).map(|_| ())
+}
+
 /// The refusal of a handle. Whether there is such a job cannot be told from it.
 pub(crate) fn not_found() -> ApiError {
     ApiError::new(

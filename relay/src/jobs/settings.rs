@@ -118,3 +118,47 @@ impl JobSettings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(settings: &JobSettings, redis: bool) -> Option<String> {
+        settings.check(redis).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_work_names_its_field() {
+        assert_eq!(refused(&JobSettings::default(), true), None);
+        let with = |change: fn(&mut JobSettings)| {
+            let mut settings = JobSettings::default();
+            change(&mut settings);
+            settings
+        };
+        for (settings, field) in [
+            (with(|jobs| jobs.concurrency = 0), "jobs.concurrency"),
+            (with(|jobs| jobs.max_attempts = 0), "jobs.max_attempts"),
+            (with(|jobs| jobs.hold_ms = 10), "jobs.hold_ms"),
+            (
+                with(|jobs| jobs.result_ttl_seconds = 0),
+                "jobs.result_ttl_seconds",
+            ),
+            (
+                with(|jobs| jobs.audio = Some("ftp://x".to_owned())),
+                "jobs.audio",
+            ),
+            (
+                with(|jobs| jobs.audio = Some("file:///x".to_owned())),
+                "jobs.shared",
+            ),
+        ] {
+            let message = refused(&settings, true).expect(field);
+            assert!(message.starts_with(field), "{message}");
+        }
+        // One process has its folder to itself.
+        let folder = with(|jobs| jobs.audio = Some("file:///x".to_owned()));
+        assert_eq!(refused(&folder, false), None);
+        let bucket = with(|jobs| jobs.audio = Some("s3://x/y".to_owned()));
+        assert_eq!(refused(&bucket, true), None);
+    }
+}

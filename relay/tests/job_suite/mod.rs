@@ -356,6 +356,7 @@ pub(crate) async fn a_caller_has_so_many_open_jobs<L: Ledger>(f: Fixture<L>) {
     assert_eq!(f.try_add(JobId::new(fresh()), caller, 2).await, Added::Yes);
 }
 
+/// One test per rule, each on a fresh ledger from `$open`.
 #[macro_export]
 macro_rules! ledger_conformance {
     ($open:path) => {

@@ -310,6 +310,61 @@ fn failed(error: object_store::Error) -> AudioError {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_sweep_deletes_old_audio_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = JobSettings {
+            audio: Some(format!("file://{}", folder.path().display())),
+            ..JobSettings::default()
+        };
+        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
+        let store = AudioStore::new(&settings, upstream).unwrap();
+        let mut upload = store.upload(JobId::new([1; 16])).unwrap();
+        upload.put(b"sealed".to_vec()).await.unwrap();
+        upload.finish().await.unwrap();
+        let foreign = folder.path().join("notes.txt");
+        std::fs::write(&foreign, "mine").unwrap();
+        let count = || std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!((store.sweep(MAX_AGE).await, count()), (0, 2));
+        assert_eq!((store.sweep(Duration::ZERO).await, count()), (1, 1));
+        assert!(foreign.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_finished_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = JobSettings {
+            audio: Some(format!("file://{}", folder.path().display())),
+            ..JobSettings::default()
+        };
+        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
+        let store = AudioStore::new(&settings, upstream).unwrap();
+        let id = JobId::new([2; 16]);
+        let mut upload = store.upload(id).unwrap();
+        upload.put(b"half".to_vec()).await.unwrap();
+        drop(upload);
+        assert_eq!(store.download(id).await.err(), Some(AudioError::Missing));
+        // Nor is there anything to delete.
+        store.delete(id).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_ones_own_is_private_and_goes_with_its_process() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
+        let store = AudioStore::new(&JobSettings::default(), upstream).unwrap();
+        assert_eq!(store.sweep(Duration::ZERO).await, 0);
+        let mut upload = store.upload(JobId::new([3; 16])).unwrap();
+        upload.put(b"sealed".to_vec()).await.unwrap();
+        upload.finish().await.unwrap();
+        let folder = store.opened().unwrap().own.clone().unwrap();
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        drop(store);
+        assert!(!folder.exists());
+    }
+
     #[test]
     fn places_are_read() {
         assert_eq!(
