@@ -10,6 +10,8 @@ import { freePort } from "./relay.mjs";
 
 /** How WebDriver names an element. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
+/** How long something may take to come about on a loaded machine. */
+const PATIENCE_MS = 60_000;
 /** The key Return, as WebDriver types it. */
 export const ENTER = "\uE007";
 
@@ -43,7 +45,7 @@ export async function startFirefox({ profile, preferences = {} }) {
   });
   const exited = new Promise((resolve) => void driver.once("exit", resolve));
   const base = `http://127.0.0.1:${port}`;
-  for (const deadline = Date.now() + 20_000; ; await sleep(50)) {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(50)) {
     if (await fetch(`${base}/status`).then((answer) => answer.ok, () => false)) break;
     if (driver.exitCode !== null || Date.now() > deadline) throw new Error("geckodriver did not start");
   }
@@ -144,7 +146,7 @@ export class Firefox {
 
   /** Waits until the function gives something true. @param {(...args: any[]) => unknown} run @param {unknown[]} args */
   async until(run, ...args) {
-    for (const deadline = Date.now() + 30_000; ; await sleep(50)) {
+    for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(50)) {
       const value = await this.evaluate(run, ...args);
       if (value) return value;
       if (Date.now() > deadline) throw new Error(`never true: ${run}`);
@@ -171,7 +173,7 @@ export class Firefox {
 
   /** Waits for a control. @param {string} id its data-testid */
   async wait(id) {
-    for (const deadline = Date.now() + 30_000; ; await sleep(50)) {
+    for (const deadline = Date.now() + PATIENCE_MS; ; await sleep(50)) {
       const { value } = await this.#find(id);
       if (value) return value[ELEMENT];
       if (Date.now() > deadline) throw new Error(`no ${id}`);
