@@ -162,7 +162,7 @@ test("a key is renamed, capped, switched off, replaced after a test, and had bac
   await vault.getByTestId("key-undo").press("Enter");
   await vault.getByTestId("key-remove").press("Enter");
   await vault.getByTestId("key-undo").waitFor();
-  await vault.getByTestId("key-row").waitFor({ state: "detached", timeout: 12_000 });
+  await vault.getByTestId("key-row").waitFor({ state: "detached", timeout: 60_000 });
 });
 
 test("a passkey opens the vault, until it is removed", async (t) => {

@@ -6,8 +6,8 @@ import { styles } from "../base/styles.js";
 
 /** An end this near is marked. */
 const SOON_MS = 7 * 86_400_000;
-/** A removed key can be had back for this long. */
-const UNDO_MS = 8_000;
+/** A removed key can be had back for this long: WCAG 2.2 SC 2.2.1 has 20 s as enough to react. */
+const UNDO_MS = 20_000;
 
 /** One key: what it is, how it fares, and what can be done with it. */
 export class KeyCard extends Part {

@@ -43,7 +43,6 @@ export class ModelPicker extends Part {
       .trigger .name {
         min-width: 0;
         flex: 1;
-        text-align: match-parent;
         overflow: hidden;
         text-overflow: ellipsis;
         white-space: nowrap;
@@ -125,8 +124,6 @@ export class ModelPicker extends Part {
       }
       .option .name {
         overflow-wrap: anywhere;
-        /* Names are Latin; where they start is the list's affair. */
-        text-align: match-parent;
       }
       .option[aria-selected="true"] .name {
         font-weight: 650;
@@ -273,7 +270,7 @@ export class ModelPicker extends Part {
         aria-describedby="note"
         data-testid="model-picker"
       >
-        <bdi class="name" id="chosen">${model?.name ?? this.value ?? text.choose}</bdi>
+        <span class="name" id="chosen"><bdi>${model?.name ?? this.value ?? text.choose}</bdi></span>
       </button>
       <p class="note" id="note">${this.#note(model)}</p>
       <div id="panel" popover role="dialog" aria-label=${this.label ?? text.model} @beforetoggle=${this.#before} @toggle=${this.#toggled}>
@@ -325,7 +322,7 @@ export class ModelPicker extends Part {
         ${groups.map(
           ({ provider, name, payer, models }) => html`<div role="group" aria-labelledby="group-${provider}">
             <div class="provider" id="group-${provider}" role="presentation">${name}</div>
-            ${models.map((model) => this.#option(at++, model.id, html`<bdi class="name">${model.name}</bdi>
+            ${models.map((model) => this.#option(at++, model.id, html`<span class="name"><bdi>${model.name}</bdi></span>
               <span class="facts"><span>${this.#price(model, text.short)}</span><span class="payer" data-payer=${payer}>${text.payers[payer]}</span></span>`))}
           </div>`,
         )}

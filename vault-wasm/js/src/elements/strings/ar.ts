@@ -284,6 +284,7 @@ export const ar: Strings = {
     events: {
       created: "أُنشئت الخزنة",
       unlocked: "فُتحت",
+      locked: "أُقفلت",
       key_added: "أُضيف مفتاح",
       key_removed: "أُزيل مفتاح",
       key_updated: "عُدِّل مفتاح",

@@ -284,6 +284,7 @@ export const de: Strings = {
     events: {
       created: "Tresor angelegt",
       unlocked: "Geöffnet",
+      locked: "Gesperrt",
       key_added: "Schlüssel hinzugefügt",
       key_removed: "Schlüssel entfernt",
       key_updated: "Schlüssel geändert",

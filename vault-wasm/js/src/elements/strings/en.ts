@@ -298,6 +298,7 @@ export const en = {
     events: {
       created: "Vault created",
       unlocked: "Unlocked",
+      locked: "Locked",
       key_added: "Key added",
       key_removed: "Key removed",
       key_updated: "Key changed",
