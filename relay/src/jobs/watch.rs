@@ -83,3 +83,29 @@ pub(super) async fn look(jobs: Weak<Jobs>, changes: Arc<Changes>) {
         tokio::time::sleep(INTERVAL).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_somebody_waits_for_is_asked_for() {
+        let changes = Changes::default();
+        let (one, other) = (JobId::new([1; 16]), JobId::new([2; 16]));
+        let first = changes.subscribe(one);
+        let mut second = changes.subscribe(one);
+        assert_eq!(changes.watched(), [one]);
+        changes.tell(one, 3);
+        // Nobody waits for it.
+        changes.tell(other, 9);
+        assert!(second.has_changed().unwrap());
+        assert_eq!(*second.borrow_and_update(), 3);
+        changes.tell(one, 3);
+        assert!(!second.has_changed().unwrap());
+        drop((first, second));
+        assert!(changes.watched().is_empty());
+        // What nobody waits for any more is forgotten with the next subscription.
+        let _third = changes.subscribe(other);
+        assert_eq!(changes.lock().len(), 1);
+    }
+}
