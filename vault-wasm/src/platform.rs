@@ -83,7 +83,7 @@ pub enum Event {
 }
 
 /// The world, as one type parameter.
-pub trait Platform {
+pub trait Platform: 'static {
     /// Wall clock.
     type Clock: Clock;
     /// Randomness.

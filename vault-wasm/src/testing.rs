@@ -24,8 +24,8 @@ use crate::{
 /// # Panics
 /// When it still waits after a thousand polls.
 #[allow(clippy::panic, reason = "a test that hangs must fail")]
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
+    let mut future = pin!(future.into_future());
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..1000 {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
@@ -366,8 +366,8 @@ impl Transport for ScriptedTransport {
             .map(|token| [token.as_str(), suffix].concat()))
     }
 
-    fn body(&self, bytes: Vec<u8>) -> Vec<u8> {
-        bytes
+    fn body(&self, bytes: &[u8]) -> Vec<u8> {
+        bytes.to_vec()
     }
 
     fn len(&self, body: &Vec<u8>) -> usize {

@@ -11,9 +11,12 @@ use super::{
 use crate::{
     error::Error,
     fetch::{Refusal, Request},
-    format::id::Id,
+    format::{audit::Event, id::Id, settings::Settings},
     lock::MAX_IDLE_MINUTES,
-    vault::{Created, KeyInfo, PasskeyInfo, PasskeyProof, Snapshot, Unlock, UsageRow},
+    vault::{
+        Created, KeyInfo, NewKey, NewLease, NewPasskey, PasskeyInfo, PasskeyProof, Skipped,
+        Snapshot, Unlock, UsageRow,
+    },
 };
 
 pub(super) fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
@@ -21,7 +24,7 @@ pub(super) fn context(args: &JsValue, signal: Option<AbortSignal>) -> Context {
     Context { signal, app_token }
 }
 
-pub(super) fn created(created: &Created) -> JsValue {
+pub(super) fn created(created: Created) -> JsValue {
     Builder::new()
         .set("recoveryCode", js::shown(&created.recovery_code))
         .build()
@@ -45,7 +48,7 @@ pub(super) fn proofs(args: &JsValue) -> Result<Vec<PasskeyProof>, Error> {
     Ok(proofs)
 }
 
-pub(super) fn passkey_info(info: &PasskeyInfo) -> JsValue {
+pub(super) fn passkey_info(info: PasskeyInfo) -> JsValue {
     Builder::new()
         .set("id", info.id.to_hex())
         .set("name", info.name.as_str())
@@ -58,7 +61,7 @@ pub(super) fn passkey_info(info: &PasskeyInfo) -> JsValue {
         .build()
 }
 
-pub(super) fn usage_row(row: &UsageRow) -> JsValue {
+pub(super) fn usage_row(row: UsageRow) -> JsValue {
     Builder::new()
         .set("keyId", row.key.to_hex())
         .set("provider", row.provider.as_str())
@@ -149,8 +152,8 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> JsValue {
         .build()
 }
 
-pub(super) fn key_info(info: &KeyInfo) -> JsValue {
-    let record = &info.record;
+pub(super) fn key_info(info: KeyInfo) -> JsValue {
+    let record = info.record;
     Builder::new()
         .set("id", record.id.to_hex())
         .set("provider", record.provider.as_str())
@@ -208,4 +211,65 @@ pub(super) fn fetch_request(
         body: Body::from_js(js::get(request, "body")),
         context: Some(context(request, signal)),
     })
+}
+
+pub(super) fn new_key(args: &JsValue) -> Result<NewKey, Error> {
+    Ok(NewKey {
+        provider: js::text(args, "provider")?,
+        key: js::secret(args, "key")?,
+        name: js::optional_text(args, "name")?,
+        expires_at: js::optional_number(args, "expiresAt")?,
+        daily_cap_micros: micros(args, "dailyCapUsd")?,
+    })
+}
+
+pub(super) fn new_passkey(args: &JsValue) -> Result<NewPasskey, Error> {
+    Ok(NewPasskey {
+        name: js::optional_text(args, "name")?.unwrap_or_default(),
+        credential_id: js::bytes(args, "credentialId")?,
+        prf_salt: js::bytes(args, "prfSalt")?
+            .try_into()
+            .map_err(|_| Error::BadArgument("prfSalt"))?,
+        prf: js::secret(args, "prf")?,
+    })
+}
+
+pub(super) fn lease(args: &JsValue) -> Result<NewLease, Error> {
+    let models = js::optional(args, "models").map(|list| {
+        let list = list.dyn_into::<Array>().unwrap_or_default();
+        list.iter().filter_map(|model| model.as_string()).collect()
+    });
+    Ok(NewLease {
+        provider: js::text(args, "provider")?,
+        ttl_seconds: js::optional_number(args, "ttlSeconds")?,
+        max_micros: micros(args, "maxUsd")?,
+        models,
+    })
+}
+
+pub(super) fn skipped(skipped: Skipped) -> JsValue {
+    Builder::new()
+        .number("line", u64::try_from(skipped.line).unwrap_or(u64::MAX))
+        .set("reason", skipped.reason)
+        .build()
+}
+
+pub(super) fn audit_event(event: Event) -> JsValue {
+    let id = (event.id != Id::ONLY).then(|| event.id.to_hex());
+    Builder::new()
+        .number("at", event.at)
+        .set("action", event.action.name())
+        .optional_text("id", id.as_deref())
+        .number("number", u64::from(event.number))
+        .build()
+}
+
+pub(super) fn settings(settings: Settings) -> JsValue {
+    Builder::new()
+        .number("autoLockMinutes", u64::from(settings.auto_lock_minutes))
+        .set("lockOnHide", settings.lock_on_hide)
+        .number("createdAt", settings.created_at)
+        .optional_number("exportedAt", settings.exported_at)
+        .set("relayPinned", settings.relay_key.is_some())
+        .build()
 }

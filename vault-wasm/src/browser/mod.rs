@@ -6,6 +6,7 @@ mod exports;
 mod indexeddb;
 mod js;
 mod meter;
+mod ops;
 mod transport;
 mod world;
 

@@ -146,8 +146,8 @@ impl Transport for WebTransport {
         }
     }
 
-    fn body(&self, bytes: Vec<u8>) -> Body {
-        Body(Uint8Array::from(bytes.as_slice()).into())
+    fn body(&self, bytes: &[u8]) -> Body {
+        Body(Uint8Array::from(bytes).into())
     }
 
     fn len(&self, body: &Body) -> usize {

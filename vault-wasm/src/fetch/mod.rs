@@ -99,7 +99,7 @@ pub trait Transport {
     ) -> impl Future<Output = Result<Option<String>, SendError>>;
 
     /// A body of these bytes.
-    fn body(&self, bytes: Vec<u8>) -> Self::Body;
+    fn body(&self, bytes: &[u8]) -> Self::Body;
 
     /// Bytes in a body.
     fn len(&self, body: &Self::Body) -> usize;

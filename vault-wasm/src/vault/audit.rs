@@ -1,7 +1,8 @@
 //! The audit log and the reports read from it and from the usage records.
 
 use super::{
-    Vault,
+    Call, Vault,
+    call::Records,
     session::{Changes, Session},
 };
 use crate::{
@@ -48,25 +49,13 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Empty`].
-    pub async fn audit(&self, limit: usize) -> Result<Vec<AuditEvent>, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
-        self.with(ticket, |session| {
-            let limit = limit.min(KEPT_EVENTS);
-            let mut events: Vec<AuditEvent> = session.unsaved_events.clone();
-            events.reverse();
-            for chunk in session.audit_chunks().rev() {
-                if events.len() >= limit {
-                    break;
-                }
-                // A damaged chunk is shown in the snapshot; the others are still read.
-                let chunk = session
-                    .open_text(chunk)
-                    .and_then(|text| audit::decode(&text));
-                events.extend(chunk.unwrap_or_default().into_iter().rev());
-            }
-            events.truncate(limit);
-            Ok(events)
+    pub fn audit(&self, limit: usize) -> Call<'_, P, Vec<AuditEvent>> {
+        Call::new(self, || {
+            Ok(self.begin(Records::Fresh)?.then(move |vault, ready| {
+                vault.with(ready.ticket, |session| {
+                    Ok(session.newest_events(limit.min(KEPT_EVENTS)))
+                })
+            }))
         })
     }
 
@@ -74,25 +63,12 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Empty`].
-    pub async fn usage_report(&self, since: u64) -> Result<Vec<UsageRow>, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
+    pub fn usage_report(&self, since: u64) -> Call<'_, P, Vec<UsageRow>> {
         let since = crate::format::usage::day_of(since);
-        self.with(ticket, |session| {
-            let mut rows = Vec::new();
-            for record in session.key_records() {
-                for counts in session.usage(record.id).days {
-                    if counts.day >= since {
-                        let provider = record.provider.clone();
-                        rows.push(UsageRow {
-                            key: record.id,
-                            provider,
-                            counts,
-                        });
-                    }
-                }
-            }
-            Ok(rows)
+        Call::new(self, || {
+            Ok(self.begin(Records::Fresh)?.then(move |vault, ready| {
+                vault.with(ready.ticket, |session| Ok(session.usage_since(since)))
+            }))
         })
     }
 
@@ -125,6 +101,39 @@ impl Session {
             .iter()
             .map(|(key, _)| *key)
             .filter(|key| key.kind == Kind::Audit && key.id.number().is_some())
+    }
+
+    /// At most `limit` events, the newest first.
+    fn newest_events(&self, limit: usize) -> Vec<AuditEvent> {
+        let mut events: Vec<AuditEvent> = self.unsaved_events.clone();
+        events.reverse();
+        for chunk in self.audit_chunks().rev() {
+            if events.len() >= limit {
+                break;
+            }
+            // A damaged chunk is shown in the snapshot; the others are still read.
+            let chunk = self.open_text(chunk).and_then(|text| audit::decode(&text));
+            events.extend(chunk.unwrap_or_default().into_iter().rev());
+        }
+        events.truncate(limit);
+        events
+    }
+
+    /// Usage by key and day, from a day on.
+    fn usage_since(&self, since: u32) -> Vec<UsageRow> {
+        let mut rows = Vec::new();
+        for record in self.key_records() {
+            for counts in self.usage(record.id).days {
+                if counts.day >= since {
+                    rows.push(UsageRow {
+                        key: record.id,
+                        provider: record.provider.clone(),
+                        counts,
+                    });
+                }
+            }
+        }
+        rows
     }
 
     /// Appends events to the log and drops chunks beyond what is kept.

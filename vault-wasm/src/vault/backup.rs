@@ -1,8 +1,13 @@
 //! Export and import.
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
 use super::{
-    Vault,
-    kek::NewSlot,
+    Call, Vault,
+    call::{Ready, Records},
     seal_all::Contents,
     session::{Changes, Session},
     unlock::{find_header, read_slots},
@@ -24,7 +29,7 @@ use crate::{
 };
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
     /// Keys that came.
     pub added: usize,
@@ -32,47 +37,59 @@ pub struct Imported {
     pub known: usize,
 }
 
+/// What the failure to open a backup is called.
+pub(super) fn bad_backup(error: Error) -> Error {
+    match error {
+        Error::FutureVersion | Error::WrongPassword | Error::KdfRefused => error,
+        _ => Error::BadBackup,
+    }
+}
+
 impl<P: Platform> Vault<P> {
     /// All keys and what is known about them, in a file with a password of its own.
     ///
     /// # Errors
     /// [`Error::WeakPassword`], [`Error::Locked`]. Damaged keys are left out.
-    pub async fn export(&self, typed: &Secret) -> Result<Vec<u8>, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
-        let password = self.new_password(typed)?;
-        let slot: NewSlot = self.new_password_slot(&password).await?;
-        let vault_key = VaultKey::generate(self.platform.random())?;
+    pub fn export(&self, typed: &Secret) -> Call<'_, P, Vec<u8>> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Fresh)?;
+            let wait = wait.slot_for(self.new_password(typed)?);
+            let written = Rc::new(RefCell::new(Vec::new()));
+            let file = Rc::clone(&written);
+            let wait = wait.change(Durability::Relaxed, move |vault, ready, session| {
+                *written.borrow_mut() = vault.backup_of(session, ready)?;
+                let mut settings = session.settings().clone();
+                settings.exported_at = Some(vault.now());
+                let mut changes = Changes::default();
+                changes.put(RecordKey::SETTINGS, settings.encode());
+                Ok(changes)
+            });
+            Ok(wait.then(move |vault, _| {
+                vault.note(Action::Exported, Id::ONLY, 0);
+                Ok(file.take())
+            }))
+        })
+    }
+
+    /// The file, under a vault key of its own.
+    fn backup_of(&self, session: &Session, ready: &Ready<P>) -> Result<Vec<u8>, Error> {
+        let random = self.platform.random();
+        let vault_key = VaultKey::generate(random)?;
         let header = Header {
-            vault: Id::generate(self.platform.random())?,
+            vault: Id::generate(random)?,
             relay: backup::NO_RELAY.into(),
         };
-        let file = self.with(ticket, |session| {
-            let mut contents = Contents::new();
-            for record in session.key_records() {
-                let metadata = RecordKey::new(Kind::Metadata, record.id);
-                let secret = RecordKey::new(Kind::Secret, record.id);
-                if let (Ok(record), Ok(key)) =
-                    (session.open_text(metadata), session.open_text(secret))
-                {
-                    contents.push((metadata, record));
-                    contents.push((secret, key));
-                }
+        let mut contents = Contents::new();
+        for record in session.key_records() {
+            let metadata = RecordKey::new(Kind::Metadata, record.id);
+            let secret = RecordKey::new(Kind::Secret, record.id);
+            if let (Ok(record), Ok(key)) = (session.open_text(metadata), session.open_text(secret)) {
+                contents.push((metadata, record));
+                contents.push((secret, key));
             }
-            let records = self.seal_all(&header, &vault_key, &[&slot], &contents, 1)?;
-            Ok(backup::encode(&records)?)
-        })?;
-        let now = self.now();
-        self.commit(ticket, Durability::Relaxed, &|session| {
-            let mut settings = session.settings().clone();
-            settings.exported_at = Some(now);
-            let mut changes = Changes::default();
-            changes.put(RecordKey::SETTINGS, settings.encode());
-            Ok(changes)
-        })
-        .await?;
-        self.note(Action::Exported, Id::ONLY, 0);
-        Ok(file)
+        }
+        let records = self.seal_all(&header, &vault_key, ready.slot.as_slice(), &contents, 1)?;
+        Ok(backup::encode(&records)?)
     }
 
     /// Takes over the keys of a file that are not here yet, known by their fingerprint.
@@ -80,85 +97,66 @@ impl<P: Platform> Vault<P> {
     /// # Errors
     /// [`Error::BadBackup`], [`Error::FutureVersion`], [`Error::WrongPassword`], storage errors.
     /// Nothing has changed then.
-    pub async fn import(&self, file: &[u8], typed: &Secret) -> Result<Imported, Error> {
-        let ticket = self.enter()?;
-        let imported = self.open_backup(file, typed).await?;
-        let count = std::cell::Cell::new(Imported { added: 0, known: 0 });
-        self.commit(ticket, Durability::Strict, &|session| {
-            let mut changes = Changes::default();
-            let mut taken: Vec<KeyRecord> = Vec::new();
-            let mut known = 0;
-            for record in imported.key_records() {
-                let key = imported
-                    .open_secret(record.id)
-                    .map_err(|_| Error::BadBackup)?;
-                // The fingerprint is taken of the key itself.
-                let fingerprint = session.keys().fingerprint(key.expose())?;
-                let twice = taken.iter().any(|taken| taken.fingerprint == fingerprint);
-                if twice || session.by_fingerprint(&fingerprint).is_some() {
-                    known += 1;
-                    continue;
-                }
-                let mut record = KeyRecord {
-                    fingerprint,
-                    ..record.clone()
-                };
-                // A name may be taken here by another key.
-                let wanted = record.name.clone();
-                let mut number = 1_u32;
-                while session.name_taken(&record.provider, &record.name, None)
-                    || taken
-                        .iter()
-                        .any(|other| other.provider == record.provider && other.name == record.name)
-                {
-                    number += 1;
-                    record.name = [wanted.as_str(), " ", &number.to_string()].concat();
-                }
-                if session.key_record(record.id).is_some() {
-                    record.id = Id::generate(self.platform.random())?;
-                }
-                changes.put(RecordKey::new(Kind::Metadata, record.id), record.encode()?);
-                // Encrypted while the change is staged, in this same call.
-                changes.put(
-                    RecordKey::new(Kind::Secret, record.id),
-                    key.expose().to_vec().into(),
-                );
-                taken.push(record);
+    pub fn import(&self, file: &[u8], typed: &Secret) -> Call<'_, P, Imported> {
+        Call::new(self, || {
+            self.enter()?;
+            let records = backup::decode(file).map_err(|error| bad_backup(error.into()))?;
+            let header = find_header(&records).map_err(bad_backup)?;
+            if header.relay != backup::NO_RELAY || read_slots(&records, Way::Password).len() != 1 {
+                return Err(Error::BadBackup);
             }
-            count.set(Imported {
-                added: taken.len(),
-                known,
+            let counted = Rc::new(Cell::new(Imported::default()));
+            let count = Rc::clone(&counted);
+            let wait = self.begin(Records::Given(records))?.proof_of(typed);
+            let wait = wait.change(Durability::Strict, move |vault, ready, session| {
+                let (imported, changes) = vault.merge(&opened(ready)?, session)?;
+                counted.set(imported);
+                Ok(changes)
             });
-            Ok(changes)
+            Ok(wait.then(move |vault, _| {
+                let count = count.get();
+                let added = u16::try_from(count.added).unwrap_or(u16::MAX);
+                vault.note(Action::Imported, Id::ONLY, added);
+                Ok(count)
+            }))
         })
-        .await?;
-        let count = count.get();
-        self.note(
-            Action::Imported,
-            Id::ONLY,
-            u16::try_from(count.added).unwrap_or(u16::MAX),
-        );
-        Ok(count)
     }
 
-    async fn open_backup(&self, file: &[u8], typed: &Secret) -> Result<Session, Error> {
-        let bad = |error: Error| match error {
-            Error::FutureVersion | Error::WrongPassword | Error::KdfRefused => error,
-            _ => Error::BadBackup,
-        };
-        let records = backup::decode(file).map_err(|error| bad(error.into()))?;
-        let header = find_header(&records).map_err(bad)?;
-        if header.relay != backup::NO_RELAY || read_slots(&records, Way::Password).len() != 1 {
-            return Err(Error::BadBackup);
+    /// What is to be added to `session` so that it has the keys of `file`.
+    fn merge(&self, file: &Session, session: &Session) -> Result<(Imported, Changes), Error> {
+        let mut changes = Changes::default();
+        let mut taken: Vec<KeyRecord> = Vec::new();
+        let mut known = 0;
+        for record in file.key_records() {
+            let key = file.open_secret(record.id).map_err(|_| Error::BadBackup)?;
+            let mut record = record.clone();
+            // The fingerprint is taken of the key itself.
+            record.fingerprint = session.keys().fingerprint(key.expose())?;
+            if session.knows_key(&record.fingerprint, &taken) {
+                known += 1;
+                continue;
+            }
+            // A name may be taken here by another key.
+            record.name = session.free_name(&record.provider, &record.name, &taken);
+            if session.key_record(record.id).is_some() {
+                record.id = Id::generate(self.platform.random())?;
+            }
+            changes.put_key(&record, Some(&key))?;
+            taken.push(record);
         }
-        let vault_key = self.prove(&header, &records, typed).await.map_err(bad)?;
-        let keys = vault_key.derive(header.vault)?;
-        let session = Session::load(header, keys, records).map_err(bad)?;
-        // A file is taken whole or not at all.
-        if session.damage().is_empty() {
-            Ok(session)
-        } else {
-            Err(Error::BadBackup)
-        }
+        let added = taken.len();
+        Ok((Imported { added, known }, changes))
+    }
+}
+
+/// A backup whose slot has opened. It is taken whole or not at all.
+fn opened<P: Platform>(ready: &Ready<P>) -> Result<Session, Error> {
+    let header = ready.header()?.clone();
+    let keys = ready.vault_key()?.derive(header.vault)?;
+    let session = Session::load(header, keys, ready.found.clone()).map_err(bad_backup)?;
+    if session.damage().is_empty() {
+        Ok(session)
+    } else {
+        Err(Error::BadBackup)
     }
 }

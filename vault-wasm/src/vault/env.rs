@@ -3,7 +3,8 @@
 use keyferry_protocol::{Provider, shape};
 
 use super::{
-    KeyInfo, Vault,
+    Call, KeyInfo, Vault,
+    call::Records,
     keys::{clean_key, new_record},
     session::Changes,
 };
@@ -11,7 +12,7 @@ use crate::{
     error::Error,
     format::{
         audit::Action,
-        id::{Id, Kind, RecordKey},
+        id::Id,
         key_record::KeyRecord,
     },
     platform::Platform,
@@ -43,72 +44,64 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::BadArgument`] when it is no text; storage errors (nothing has changed then).
-    pub async fn import_env(&self, text: &Secret) -> Result<EnvImport, Error> {
-        let ticket = self.enter()?;
-        // Reads the lines; what is kept are copies in secrets of their own.
-        let text = std::str::from_utf8(text.expose()).map_err(|_| Error::BadArgument("text"))?;
-        let mut skipped = Vec::new();
-        let mut found: Vec<(usize, Id, &Provider, Secret)> = Vec::new();
-        for (at, line) in text.lines().enumerate() {
-            match self.read_env_line(line) {
-                Ok(Some((provider, key))) => {
-                    let id = Id::generate(self.platform.random())?;
-                    found.push((at + 1, id, provider, key));
+    pub fn import_env(&self, text: &Secret) -> Call<'_, P, EnvImport> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Known)?;
+            // Reads the lines; what is kept are copies in secrets of their own.
+            let text = std::str::from_utf8(text.expose()).map_err(|_| Error::BadArgument("text"))?;
+            let mut skipped = Vec::new();
+            let mut lines = Vec::new();
+            let mut found: Vec<(KeyRecord, Secret)> = Vec::new();
+            for (at, line) in text.lines().enumerate() {
+                let line_number = at + 1;
+                match self.read_env_line(line) {
+                    Ok(Some((provider, key))) => {
+                        let id = Id::generate(self.platform.random())?;
+                        lines.push((line_number, id));
+                        found.push((new_record(provider, &key, id, self.now())?, key));
+                    }
+                    Ok(None) => {}
+                    Err(error) => skipped.push(Skipped {
+                        line: line_number,
+                        reason: error.code(),
+                    }),
                 }
-                Ok(None) => {}
-                Err(error) => skipped.push(Skipped {
-                    line: at + 1,
-                    reason: error.code(),
-                }),
             }
-        }
-        let now = self.now();
-        let duplicates = std::cell::RefCell::new(Vec::new());
-        self.commit(ticket, Durability::Strict, &|session| {
-            let mut changes = Changes::default();
-            let mut taken: Vec<KeyRecord> = Vec::new();
-            duplicates.borrow_mut().clear();
-            for (line, id, provider, key) in &found {
-                let mut record = new_record(provider, key, *id, now)?;
-                // The fingerprint is taken of the key itself.
-                record.fingerprint = session.keys().fingerprint(key.expose())?;
-                let known = session.by_fingerprint(&record.fingerprint).is_some();
-                if known
-                    || taken
-                        .iter()
-                        .any(|other| other.fingerprint == record.fingerprint)
-                {
-                    duplicates.borrow_mut().push(*line);
-                    continue;
+            let wait = wait.change(Durability::Strict, move |vault, _, session| {
+                let mut changes = Changes::default();
+                let mut taken: Vec<KeyRecord> = Vec::new();
+                for (record, key) in &found {
+                    let mut record = record.clone();
+                    // The fingerprint is taken of the key itself.
+                    record.fingerprint = session.keys().fingerprint(key.expose())?;
+                    if session.knows_key(&record.fingerprint, &taken) {
+                        continue;
+                    }
+                    let provider = vault.provider(&record.provider)?;
+                    record.name = session.free_name(&record.provider, &provider.name, &taken);
+                    changes.put_key(&record, Some(key))?;
+                    taken.push(record);
                 }
-                record.name = session.free_name(provider, &taken);
-                changes
-                    .put(RecordKey::new(Kind::Metadata, *id), record.encode()?)
-                    // Encrypted while the change is staged, in this same call.
-                    .put(
-                        RecordKey::new(Kind::Secret, *id),
-                        key.expose().to_vec().into(),
-                    );
-                taken.push(record);
-            }
-            Ok(changes)
+                Ok(changes)
+            });
+            Ok(wait.then(move |vault, ready| {
+                let mut added = Vec::new();
+                for (line, id) in lines {
+                    // What was not stored was there already.
+                    match vault.key_info_of(ready.ticket, id) {
+                        Ok(info) => {
+                            vault.note(Action::KeyAdded, id, 0);
+                            added.push(info);
+                        }
+                        Err(_) => skipped.push(Skipped {
+                            line,
+                            reason: Error::DuplicateKey.code(),
+                        }),
+                    }
+                }
+                Ok(EnvImport { added, skipped })
+            }))
         })
-        .await?;
-        let reason = Error::DuplicateKey.code();
-        skipped.extend(
-            duplicates
-                .into_inner()
-                .into_iter()
-                .map(|line| Skipped { line, reason }),
-        );
-        let mut added = Vec::new();
-        for (_, id, ..) in &found {
-            if let Ok(info) = self.key_info_of(ticket, *id) {
-                self.note(Action::KeyAdded, *id, 0);
-                added.push(info);
-            }
-        }
-        Ok(EnvImport { added, skipped })
     }
 
     /// The key in one line, if it looks like one.

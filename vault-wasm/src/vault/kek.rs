@@ -1,6 +1,9 @@
 //! From what a person has to the key that opens a slot.
 
-use super::Vault;
+use super::{
+    Vault,
+    session::{Changes, Session},
+};
 use crate::{
     error::Error,
     format::{
@@ -74,16 +77,27 @@ impl<P: Platform> Vault<P> {
         })
     }
 
+    /// Adds a slot of the open vault's key to a change.
+    pub(super) fn put_slot(
+        &self,
+        changes: &mut Changes,
+        session: &Session,
+        slot: &NewSlot,
+        vault_key: &VaultKey,
+    ) -> Result<(), Error> {
+        let nonce = random_bytes(self.platform.random())?;
+        let header = session.header();
+        let revision = session.next_revision();
+        let bytes = slot.seal(vault_key, &nonce, header.vault, &header.relay, revision)?;
+        changes.put_sealed(slot.info.key(), bytes);
+        Ok(())
+    }
+
     /// A password slot at today's policy. `password` is normalised.
     pub(super) async fn new_password_slot(&self, password: &Secret) -> Result<NewSlot, Error> {
         let iterations = self.platform.kdf().target_iterations();
         let info = self.slot_info(Way::Password, Kdf::Pbkdf2Sha256 { iterations })?;
-        // Key derivation reads the password.
-        let kek = self
-            .platform
-            .kdf()
-            .derive_pbkdf2(password.expose(), &info.salt, iterations)
-            .await?;
+        let kek = self.password_kek(&info, password).await?;
         Ok(NewSlot { info, kek })
     }
 

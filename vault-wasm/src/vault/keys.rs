@@ -3,7 +3,8 @@
 use keyferry_protocol::{Provider, shape};
 
 use super::{
-    Vault,
+    Call, Ticket, Vault,
+    call::Records,
     session::{Changes, Session},
 };
 use crate::{
@@ -90,18 +91,18 @@ impl Session {
             })
     }
 
-    /// A name no other key of the provider has, those of `also` included: the provider's own,
-    /// numbered from the second on.
-    pub(super) fn free_name(&self, provider: &Provider, also: &[KeyRecord]) -> String {
-        let mut name = provider.name.to_string();
+    /// A name no other key of the provider has, those of `also` included: the wanted one, numbered
+    /// from the second on.
+    pub(super) fn free_name(&self, provider: &str, wanted: &str, also: &[KeyRecord]) -> String {
+        let mut name = wanted.to_owned();
         let mut number = 1_u32;
-        while self.name_taken(&provider.id, &name, None)
+        while self.name_taken(provider, &name, None)
             || also
                 .iter()
-                .any(|other| other.provider == *provider.id && other.name == name)
+                .any(|other| other.provider == provider && other.name == name)
         {
             number += 1;
-            name = [&*provider.name, " ", &number.to_string()].concat();
+            name = [wanted, " ", &number.to_string()].concat();
         }
         name
     }
@@ -117,6 +118,12 @@ impl Session {
         self.key_records()
             .iter()
             .find(|record| record.fingerprint == *fingerprint)
+    }
+
+    /// Whether there is a key with this fingerprint, here or in `also`.
+    pub(super) fn knows_key(&self, fingerprint: &[u8; 32], also: &[KeyRecord]) -> bool {
+        self.by_fingerprint(fingerprint).is_some()
+            || also.iter().any(|other| other.fingerprint == *fingerprint)
     }
 }
 
@@ -174,61 +181,59 @@ pub(super) fn new_record(
 }
 
 impl<P: Platform> Vault<P> {
+    /// The row of a provider.
+    pub(super) fn provider(&self, id: &str) -> Result<&Provider, Error> {
+        self.catalogue.get(id).ok_or(Error::UnknownProvider)
+    }
+
     /// Stores a key.
     ///
     /// # Errors
     /// [`Error::UnknownProvider`], [`Error::BadKeyFormat`], [`Error::DuplicateKey`],
     /// [`Error::DuplicateName`], storage errors (nothing has changed then).
-    pub async fn add_key(&self, new: &NewKey) -> Result<KeyInfo, Error> {
-        let ticket = self.enter()?;
-        let provider = self
-            .catalogue
-            .get(&new.provider)
-            .ok_or(Error::UnknownProvider)?;
-        let key = clean_key(&new.key)?;
-        let name = match &new.name {
-            Some(name) => clean_name(name)?,
-            None => None,
-        };
-        let id = Id::generate(self.platform.random())?;
-        let mut record = new_record(provider, &key, id, self.now())?;
-        record.expires_at = new.expires_at;
-        record.daily_cap_micros = new.daily_cap_micros;
-
-        self.commit(ticket, Durability::Strict, &|session| {
-            let mut record = record.clone();
-            // The fingerprint is taken of the key itself.
-            record.fingerprint = session.keys().fingerprint(key.expose())?;
-            if session.by_fingerprint(&record.fingerprint).is_some() {
-                return Err(Error::DuplicateKey);
-            }
-            record.name = match &name {
-                Some(name) if session.name_taken(&record.provider, name, None) => {
-                    return Err(Error::DuplicateName);
-                }
-                Some(name) => name.clone(),
-                None => session.free_name(provider, &[]),
+    pub fn add_key(&self, new: &NewKey) -> Call<'_, P, KeyInfo> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Known)?;
+            let provider = self.provider(&new.provider)?;
+            let key = clean_key(&new.key)?;
+            let name = match &new.name {
+                Some(name) => clean_name(name)?,
+                None => None,
             };
-            let mut changes = Changes::default();
-            changes
-                .put(RecordKey::new(Kind::Metadata, id), record.encode()?)
-                // Encrypted while the change is staged, in this same call.
-                .put(
-                    RecordKey::new(Kind::Secret, id),
-                    key.expose().to_vec().into(),
-                );
-            Ok(changes)
+            let id = Id::generate(self.platform.random())?;
+            let mut record = new_record(provider, &key, id, self.now())?;
+            record.expires_at = new.expires_at;
+            record.daily_cap_micros = new.daily_cap_micros;
+
+            let wait = wait.change(Durability::Strict, move |vault, _, session| {
+                let mut record = record.clone();
+                // The fingerprint is taken of the key itself.
+                record.fingerprint = session.keys().fingerprint(key.expose())?;
+                if session.knows_key(&record.fingerprint, &[]) {
+                    return Err(Error::DuplicateKey);
+                }
+                record.name = match &name {
+                    Some(name) if session.name_taken(&record.provider, name, None) => {
+                        return Err(Error::DuplicateName);
+                    }
+                    Some(name) => name.clone(),
+                    None => {
+                        let provider = vault.provider(&record.provider)?;
+                        session.free_name(&record.provider, &provider.name, &[])
+                    }
+                };
+                let mut changes = Changes::default();
+                changes.put_key(&record, Some(&key))?;
+                Ok(changes)
+            });
+            Ok(wait.then(move |vault, ready| vault.changed_key(ready.ticket, Action::KeyAdded, id)))
         })
-        .await?;
-        self.note(Action::KeyAdded, id, 0);
-        self.tell_expiring();
-        self.key_info_of(ticket, id)
     }
 
     /// The keys a request may be made with, or why there is none.
     pub(crate) fn usable_keys(
         &self,
-        ticket: super::Ticket,
+        ticket: Ticket,
         provider: &str,
     ) -> Result<Result<Vec<Id>, &'static str>, Error> {
         let now = self.now();
@@ -239,16 +244,19 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Empty`], [`Error::StorageLost`].
-    pub async fn list_keys(&self) -> Result<Vec<KeyInfo>, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
-        let now = self.now();
-        self.with(ticket, |session| {
-            let readable = session.key_records().iter();
-            Ok(readable
-                .map(|record| session.key_info(record, now))
-                .chain(session.unreadable_keys())
-                .collect())
+    pub fn list_keys(&self) -> Call<'_, P, Vec<KeyInfo>> {
+        Call::new(self, || {
+            Ok(self.begin(Records::Fresh)?.then(|vault, ready| {
+                let now = vault.now();
+                vault.with(ready.ticket, |session| {
+                    let mut keys = Vec::new();
+                    for record in session.key_records() {
+                        keys.push(session.key_info(record, now));
+                    }
+                    keys.extend(session.unreadable_keys());
+                    Ok(keys)
+                })
+            }))
         })
     }
 
@@ -256,21 +264,44 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::NotFound`], storage errors (nothing has changed then).
-    pub async fn remove_key(&self, id: Id) -> Result<(), Error> {
-        let ticket = self.enter()?;
-        self.commit(ticket, Durability::Strict, &|session| {
-            let metadata = RecordKey::new(Kind::Metadata, id);
-            if session.manifest().revision_of(metadata).is_none() {
-                return Err(Error::NotFound);
-            }
-            let mut changes = Changes::default();
-            for kind in [Kind::Metadata, Kind::Secret, Kind::Usage] {
-                changes.delete(RecordKey::new(kind, id));
-            }
-            Ok(changes)
+    pub fn remove_key(&self, id: Id) -> Call<'_, P, ()> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Known)?;
+            let wait = wait.change(Durability::Strict, move |_, _, session| {
+                let metadata = RecordKey::new(Kind::Metadata, id);
+                if session.manifest().revision_of(metadata).is_none() {
+                    return Err(Error::NotFound);
+                }
+                let mut changes = Changes::default();
+                for kind in [Kind::Metadata, Kind::Secret, Kind::Usage] {
+                    changes.delete(RecordKey::new(kind, id));
+                }
+                Ok(changes)
+            });
+            Ok(wait.then(move |vault, _| {
+                vault.note(Action::KeyRemoved, id, 0);
+                Ok(())
+            }))
         })
-        .await?;
-        self.note(Action::KeyRemoved, id, 0);
-        Ok(())
+    }
+
+    /// Notes what was done with a key, and shows it.
+    pub(super) fn changed_key(
+        &self,
+        ticket: Ticket,
+        action: Action,
+        id: Id,
+    ) -> Result<KeyInfo, Error> {
+        self.note(action, id, 0);
+        self.tell_expiring();
+        self.key_info_of(ticket, id)
+    }
+
+    pub(super) fn key_info_of(&self, ticket: Ticket, id: Id) -> Result<KeyInfo, Error> {
+        let now = self.now();
+        self.with(ticket, |session| {
+            let record = session.key_record(id).ok_or(Error::NotFound)?;
+            Ok(session.key_info(record, now))
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod call;
 mod commit;
 mod create;
 mod env;
@@ -22,13 +23,16 @@ mod usage;
 
 pub use audit::UsageRow;
 pub use backup::Imported;
+pub use call::Call;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use call::Steps;
 pub use create::Created;
 pub use env::{EnvImport, Skipped};
 pub use keys::{KeyInfo, NewKey};
 pub use manage::{KeyChanges, TestReport};
 pub use passkeys::{NewPasskey, PasskeyInfo, PasskeyRequest};
 pub use rekey::PasskeyProof;
-pub use relay::NewLease;
+pub use relay::{ContextOf, NewLease};
 pub(crate) use session::Changes;
 pub use session::{Damage, DamageKind};
 pub use unlock::Unlock;

@@ -1,20 +1,21 @@
 //! Passkeys: what a ceremony needs to know, and adding one.
 
 use super::{
-    Vault,
+    Call, Vault,
+    call::{Found, Records},
     session::Changes,
-    unlock::{find_header, read_slots},
+    unlock::read_slots,
 };
 use crate::{
     error::Error,
     format::{
         audit::Action,
-        id::{Id, RecordKey},
+        id::Id,
         slot::Way,
     },
     platform::{Platform, random_bytes},
     secret::Secret,
-    store::{Durability, Store},
+    store::Durability,
 };
 
 /// Longest credential id WebAuthn allows (Level 3 §4).
@@ -66,70 +67,68 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::Empty`], storage errors.
-    pub async fn passkey_request(&self) -> Result<PasskeyRequest, Error> {
-        let found = self.platform.store().read_all().await?;
-        let header = find_header(&found)?;
-        let passkeys = passkeys(&found);
-        let rp_id = read_slots(&found, Way::Passkey)
-            .first()
-            .map_or_else(|| self.config.rp_id.clone(), |slot| slot.info.rp_id.clone());
-        let prf_salt = random_bytes(self.platform.random())?;
-        Ok(PasskeyRequest {
-            rp_id,
-            user_id: header.vault,
-            prf_salt,
-            passkeys,
+    pub fn passkey_request(&self) -> Call<'_, P, PasskeyRequest> {
+        Call::new(self, || {
+            Ok(self.begin_closed(Records::Stored).then(|vault, ready| {
+                Ok(PasskeyRequest {
+                    rp_id: vault.rp_id(&ready.found),
+                    user_id: ready.header()?.vault,
+                    prf_salt: random_bytes(vault.platform.random())?,
+                    passkeys: passkeys(&ready.found),
+                })
+            }))
         })
+    }
+
+    /// The relying party: that of the passkeys there are, else the vault's own host.
+    fn rp_id(&self, found: &Found) -> String {
+        match read_slots(found, Way::Passkey).into_iter().next() {
+            Some(slot) => slot.info.rp_id,
+            None => self.config.rp_id.clone(),
+        }
     }
 
     /// Enrols a passkey.
     ///
     /// # Errors
     /// [`Error::WrongPassword`], [`Error::BadArgument`], storage errors (nothing has changed then).
-    pub async fn add_passkey(
-        &self,
-        typed: &Secret,
-        new: &NewPasskey,
-    ) -> Result<PasskeyInfo, Error> {
-        let ticket = self.enter()?;
-        let credential_len = new.credential_id.len();
-        if credential_len == 0 || credential_len > MAX_CREDENTIAL_ID {
-            return Err(Error::BadArgument("credentialId"));
-        }
-        // WebAuthn Level 3 §10.1.4: PRF outputs are 32 bytes.
-        if new.prf.expose().len() != 32 {
-            return Err(Error::BadArgument("prf"));
-        }
-        let name = super::keys::clean_name(&new.name)?.unwrap_or_else(|| "Passkey".to_owned());
-        self.refresh(ticket).await?;
-        let vault_key = self.prove_open(ticket, typed).await?;
-        let rp_id = self.passkey_request().await?.rp_id;
-        let slot =
-            self.new_passkey_slot(&new.credential_id, &rp_id, &name, new.prf_salt, &new.prf)?;
-        let nonce = random_bytes(self.platform.random())?;
-        self.commit(ticket, Durability::Strict, &|session| {
-            let known = passkeys(&session.raw_records()?);
-            if known
-                .iter()
-                .any(|known| known.credential_id == new.credential_id)
-            {
+    pub fn add_passkey(&self, typed: &Secret, new: &NewPasskey) -> Call<'_, P, PasskeyInfo> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Fresh)?.proof_of(typed);
+            let credential_len = new.credential_id.len();
+            if credential_len == 0 || credential_len > MAX_CREDENTIAL_ID {
                 return Err(Error::BadArgument("credentialId"));
             }
-            let header = session.header();
-            let revision = session.next_revision();
-            let bytes = slot.seal(&vault_key, &nonce, header.vault, &header.relay, revision)?;
-            let mut changes = Changes::default();
-            changes.put_sealed(slot.info.key(), bytes);
-            Ok(changes)
-        })
-        .await?;
-        self.note(Action::PasskeyAdded, slot.info.id, 0);
-        self.with(ticket, |session| {
-            let known = passkeys(&session.raw_records()?);
-            known
-                .into_iter()
-                .find(|known| known.id == slot.info.id)
-                .ok_or(Error::StorageFailed)
+            // WebAuthn Level 3 §10.1.4: PRF outputs are 32 bytes.
+            if new.prf.expose().len() != 32 {
+                return Err(Error::BadArgument("prf"));
+            }
+            let name = super::keys::clean_name(&new.name)?.unwrap_or_else(|| "Passkey".to_owned());
+            let rp_id = self.with(self.enter()?, |session| {
+                Ok(self.rp_id(&session.raw_records()?))
+            })?;
+            let slot =
+                self.new_passkey_slot(&new.credential_id, &rp_id, &name, new.prf_salt, &new.prf)?;
+            let id = slot.info.id;
+            let wait = wait.change(Durability::Strict, move |vault, ready, session| {
+                let mut known = passkeys(&session.raw_records()?).into_iter();
+                if known.any(|known| known.credential_id == slot.info.credential_id) {
+                    return Err(Error::BadArgument("credentialId"));
+                }
+                let mut changes = Changes::default();
+                vault.put_slot(&mut changes, session, &slot, ready.vault_key()?)?;
+                Ok(changes)
+            });
+            Ok(wait.then(move |vault, ready| {
+                vault.note(Action::PasskeyAdded, id, 0);
+                vault.with(ready.ticket, |session| {
+                    let known = passkeys(&session.raw_records()?);
+                    known
+                        .into_iter()
+                        .find(|known| known.id == id)
+                        .ok_or(Error::StorageFailed)
+                })
+            }))
         })
     }
 
@@ -137,14 +136,18 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Empty`].
-    pub async fn list_passkeys(&self) -> Result<Vec<PasskeyInfo>, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
-        self.with(ticket, |session| Ok(passkeys(&session.raw_records()?)))
+    pub fn list_passkeys(&self) -> Call<'_, P, Vec<PasskeyInfo>> {
+        Call::new(self, || {
+            Ok(self.begin(Records::Fresh)?.then(|vault, ready| {
+                vault.with(ready.ticket, |session| {
+                    Ok(passkeys(&session.raw_records()?))
+                })
+            }))
+        })
     }
 }
 
-fn passkeys(records: &[(RecordKey, Vec<u8>)]) -> Vec<PasskeyInfo> {
+fn passkeys(records: &Found) -> Vec<PasskeyInfo> {
     read_slots(records, Way::Passkey)
         .into_iter()
         .map(|slot| PasskeyInfo {

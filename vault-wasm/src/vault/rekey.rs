@@ -2,11 +2,12 @@
 //! one transaction. An old copy of the database and an old password never open what comes after.
 
 use super::{
-    Created, Ticket, Vault,
+    Call, Created, Vault,
+    call::{Ready, Records, Replacement},
     kek::NewSlot,
     seal_all::Contents,
     session::Session,
-    unlock::{find_header, read_slots},
+    unlock::read_slots,
 };
 use crate::{
     error::Error,
@@ -16,12 +17,11 @@ use crate::{
         header::Header,
         id::{Id, Kind, RecordKey},
         keys::VaultKey,
-        slot::{Slot, SlotInfo, Way},
+        slot::{SlotInfo, Way},
     },
     lock::Reason,
     platform::{Event, Platform},
     secret::Secret,
-    store::{Batch, Durability, Store, StoreError},
 };
 
 /// A passkey that was just used, so that it can be enrolled again.
@@ -33,11 +33,42 @@ pub struct PasskeyProof {
     pub prf: Secret,
 }
 
+impl PasskeyProof {
+    /// A copy, for an operation that outlives the call; wiped with it.
+    fn copied(&self) -> Self {
+        Self {
+            credential_id: self.credential_id.clone(),
+            prf: Secret::copy_of(self.prf.expose()),
+        }
+    }
+}
+
 /// Why the vault key changes.
-enum Change<'a> {
-    Password(&'a Secret),
+#[derive(Clone, Copy)]
+enum Change {
+    Password,
     Recovery,
     RemovePasskey(Id),
+}
+
+impl Change {
+    /// As it stands in the audit log.
+    fn noted(self) -> (Action, Id) {
+        match self {
+            Self::Password => (Action::PasswordChanged, Id::ONLY),
+            Self::Recovery => (Action::RecoveryRenewed, Id::ONLY),
+            Self::RemovePasskey(id) => (Action::PasskeyRemoved, id),
+        }
+    }
+}
+
+/// The slots of the new vault key, but for the password's.
+struct NewSlots {
+    recovery: NewSlot,
+    /// Passkeys that were just used.
+    kept: Vec<PasskeyProof>,
+    /// A passkey that is not enrolled again, though it was used.
+    removed: Option<Id>,
 }
 
 impl<P: Platform> Vault<P> {
@@ -46,86 +77,77 @@ impl<P: Platform> Vault<P> {
     /// # Errors
     /// [`Error::WrongPassword`], [`Error::WeakPassword`], [`Error::WrongPasskey`],
     /// [`Error::Corrupt`] when a key is damaged (remove it first), storage errors.
-    pub async fn change_password(
+    pub fn change_password(
         &self,
         old: &Secret,
         next: &Secret,
         kept: &[PasskeyProof],
-    ) -> Result<Created, Error> {
-        self.rekey(old, &Change::Password(next), kept).await
+    ) -> Call<'_, P, Created> {
+        self.rekey(old, Some(next), Change::Password, kept)
     }
 
     /// Makes a new recovery code; the old one is void.
     ///
     /// # Errors
     /// As [`Vault::change_password`].
-    pub async fn renew_recovery(
-        &self,
-        password: &Secret,
-        kept: &[PasskeyProof],
-    ) -> Result<Created, Error> {
-        self.rekey(password, &Change::Recovery, kept).await
+    pub fn renew_recovery(&self, password: &Secret, kept: &[PasskeyProof]) -> Call<'_, P, Created> {
+        self.rekey(password, None, Change::Recovery, kept)
     }
 
     /// Removes a passkey so that it opens nothing that comes after.
     ///
     /// # Errors
     /// [`Error::NotFound`]; otherwise as [`Vault::change_password`].
-    pub async fn remove_passkey(
+    pub fn remove_passkey(
         &self,
         id: Id,
         password: &Secret,
         kept: &[PasskeyProof],
-    ) -> Result<Created, Error> {
-        self.rekey(password, &Change::RemovePasskey(id), kept).await
+    ) -> Call<'_, P, Created> {
+        self.rekey(password, None, Change::RemovePasskey(id), kept)
     }
 
-    async fn rekey(
+    fn rekey(
         &self,
         typed: &Secret,
-        change: &Change<'_>,
+        next: Option<&Secret>,
+        change: Change,
         kept: &[PasskeyProof],
-    ) -> Result<Created, Error> {
-        let ticket = self.enter()?;
-        self.refresh(ticket).await?;
-        let next = match change {
-            Change::Password(next) => Some(self.new_password(next)?),
-            _ => None,
-        };
-        let found = self.with(ticket, Session::raw_records)?;
-        let header = self.with(ticket, |session| Ok(session.header().clone()))?;
-        let proven = self.prove(&header, &found, typed).await?;
-
-        let old_slots = read_slots(&found, Way::Passkey);
-        let mut removed = None;
-        if let Change::RemovePasskey(id) = change {
-            let slot = old_slots
-                .iter()
-                .find(|slot| slot.info.id == *id)
-                .ok_or(Error::NotFound)?;
-            removed = Some(slot.info.id);
-        }
-        let password = match next {
-            Some(next) => next,
-            None => self.normalize(typed)?,
-        };
-        let (slots, code) = self.new_slots(&password, &old_slots, kept, removed).await?;
-        self.replace_vault(
-            Some(ticket),
-            &header,
-            &proven,
-            header.relay.clone(),
-            &slots,
-            &found,
-        )
-        .await?;
-        let (action, id) = match change {
-            Change::Password(_) => (Action::PasswordChanged, Id::ONLY),
-            Change::Recovery => (Action::RecoveryRenewed, Id::ONLY),
-            Change::RemovePasskey(id) => (Action::PasskeyRemoved, *id),
-        };
-        self.note(action, id, 0);
-        Ok(code)
+    ) -> Call<'_, P, Created> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Fresh)?.proof_of(typed);
+            let password = match next {
+                Some(next) => self.new_password(next)?,
+                None => self.normalize(typed)?,
+            };
+            let (recovery, code) = self.new_recovery_slot()?;
+            let slots = NewSlots {
+                recovery,
+                kept: kept.iter().map(PasskeyProof::copied).collect(),
+                removed: match change {
+                    Change::RemovePasskey(id) => Some(id),
+                    _ => None,
+                },
+            };
+            let wait = wait
+                .slot_for(password)
+                .replace(move |vault, ready| vault.renewed(ready, slots, None));
+            Ok(wait.then(move |vault, ready| {
+                let mut session = ready.session.take().ok_or(Error::StorageFailed)?;
+                // Deadlines go on as they were: a change of password is no new unlock.
+                vault.with_mut(ready.ticket, |current| {
+                    session.take_unsaved(current);
+                    *current = session;
+                    Ok(())
+                })?;
+                vault.emit(&Event::Change);
+                let (action, id) = change.noted();
+                vault.note(action, id, 0);
+                Ok(Created {
+                    recovery_code: code.to_text(),
+                })
+            }))
+        })
     }
 
     /// Binds the vault to another relay: its origin is part of every slot, so all of them are made
@@ -135,112 +157,80 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// As [`Vault::change_password`].
-    pub async fn rebind(
+    pub fn rebind(
         &self,
         relay: &Relay,
         typed: &Secret,
         kept: &[PasskeyProof],
-    ) -> Result<Created, Error> {
-        let found = self.platform.store().read_all().await?;
-        let header = find_header(&found)?;
-        let proven = self.prove(&header, &found, typed).await?;
-        let password = self.normalize(typed)?;
-        let old_slots = read_slots(&found, Way::Passkey);
-        let (slots, code) = self.new_slots(&password, &old_slots, kept, None).await?;
-        self.replace_vault(None, &header, &proven, relay.base(), &slots, &found)
-            .await?;
-        self.note(Action::Rebound, Id::ONLY, 0);
-        Ok(code)
+    ) -> Call<'_, P, Created> {
+        let relay = relay.base();
+        Call::new(self, || {
+            let wait = self.begin_closed(Records::Stored).proof_of(typed);
+            let (recovery, code) = self.new_recovery_slot()?;
+            let slots = NewSlots {
+                recovery,
+                kept: kept.iter().map(PasskeyProof::copied).collect(),
+                removed: None,
+            };
+            let bound_elsewhere = relay != self.config.relay.base();
+            let wait = wait
+                .slot_for(self.normalize(typed)?)
+                .replace(move |vault, ready| vault.renewed(ready, slots, Some(relay)));
+            Ok(wait.then(move |vault, ready| {
+                if bound_elsewhere {
+                    vault.lock(Reason::Requested);
+                } else {
+                    let session = ready.session.take().ok_or(Error::StorageFailed)?;
+                    vault.install(ready.ticket.0, session)?;
+                    vault.note(Action::Rebound, Id::ONLY, 0);
+                }
+                Ok(Created {
+                    recovery_code: code.to_text(),
+                })
+            }))
+        })
     }
 
-    async fn new_slots(
+    /// Everything that was found, encrypted anew under another vault key, to replace what is stored
+    /// if that is still what was found.
+    fn renewed(
         &self,
-        password: &Secret,
-        old_passkeys: &[Slot],
-        kept: &[PasskeyProof],
-        removed: Option<Id>,
-    ) -> Result<(Vec<NewSlot>, Created), Error> {
-        let (by_code, code) = self.new_recovery_slot()?;
-        let mut slots = vec![self.new_password_slot(password).await?, by_code];
-        for proof in kept {
-            let old: &SlotInfo = old_passkeys
-                .iter()
-                .map(|slot| &slot.info)
-                .find(|info| info.credential_id == proof.credential_id)
+        ready: &mut Ready<P>,
+        new: NewSlots,
+        relay: Option<String>,
+    ) -> Result<Replacement, Error> {
+        let old = ready.header()?.clone();
+        let old_passkeys = read_slots(&ready.found, Way::Passkey);
+        let find = |wanted: &dyn Fn(&SlotInfo) -> bool| {
+            let mut infos = old_passkeys.iter().map(|slot| &slot.info);
+            infos.find(|info| wanted(info))
+        };
+        if let Some(id) = new.removed {
+            find(&|info| info.id == id).ok_or(Error::NotFound)?;
+        }
+        let mut slots = vec![new.recovery];
+        slots.extend(ready.slot.take());
+        for proof in &new.kept {
+            let old = find(&|info| info.credential_id == proof.credential_id)
                 .ok_or(Error::WrongPasskey)?;
-            if Some(old.id) != removed {
+            if Some(old.id) != new.removed {
                 slots.push(self.renewed_passkey_slot(old, &proof.prf)?);
             }
         }
-        Ok((
-            slots,
-            Created {
-                recovery_code: code.to_text(),
-            },
-        ))
-    }
-
-    /// Encrypts everything anew and replaces what is stored, if that is still what was read.
-    async fn replace_vault(
-        &self,
-        ticket: Option<Ticket>,
-        old: &Header,
-        proven: &VaultKey,
-        relay: String,
-        slots: &[NewSlot],
-        found: &[(RecordKey, Vec<u8>)],
-    ) -> Result<(), Error> {
-        let epoch = ticket.map_or(self.epoch.get(), |ticket| ticket.0);
-        let guard = found
+        let guard = ready
+            .found
             .iter()
             .find(|(key, _)| *key == RecordKey::MANIFEST)
             .map(|(_, bytes)| bytes.clone())
             .ok_or(Error::Corrupt)?;
-        let session = Session::load(old.clone(), proven.derive(old.vault)?, found.to_vec())?;
-
-        let vault_key = VaultKey::generate(self.platform.random())?;
+        let keys = ready.vault_key()?.derive(old.vault)?;
         let header = Header {
             vault: old.vault,
-            relay,
+            relay: relay.unwrap_or_else(|| old.relay.clone()),
         };
-        let slots: Vec<&NewSlot> = slots.iter().collect();
-        let contents = session.contents(&vault_key)?;
+        let session = Session::load(old, keys, std::mem::take(&mut ready.found))?;
         let revision = session.next_revision();
-        let puts = self.seal_all(&header, &vault_key, &slots, &contents, revision)?;
-        drop(contents);
-
-        if self.epoch.get() != epoch {
-            return Err(Error::Locked);
-        }
-        let batch = Batch {
-            guard: Some(guard),
-            clear: true,
-            puts,
-            deletes: Vec::new(),
-            durability: Durability::Strict,
-        };
-        match self.platform.store().write(&batch).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict) => return Err(Error::Busy),
-            Err(error) => return Err(error.into()),
-        }
-        let bound_elsewhere = header.relay != self.config.relay.base();
-        let mut session = self.read_back(header, &vault_key, &slots).await?;
-        if bound_elsewhere {
-            self.lock(Reason::Requested);
-            return Ok(());
-        }
-        match ticket {
-            // Deadlines go on as they were: a change of password is no new unlock.
-            Some(ticket) => self.with_mut(ticket, |current| {
-                session.take_unsaved(current);
-                *current = session;
-                Ok(())
-            })?,
-            None => self.install(epoch, session)?,
-        }
-        self.emit(&Event::Change);
-        Ok(())
+        self.replacement(header, slots, &|key| session.contents(key), Some(guard), revision)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use keyferry_protocol::{ErrorCode, header, json, sealed::Sealer};
 
-use super::{Stage, Ticket, Vault};
+use super::{Call, Stage, Ticket, Vault, call::Records};
 use crate::{
     error::Error,
     fetch::{Answer, RelayInfo, Shipment, Transport},
-    format::audit::Action,
+    format::{audit::Action, id::Id},
     platform::Platform,
     secret::Secret,
 };
@@ -27,10 +27,19 @@ pub struct NewLease {
     pub models: Option<Vec<String>>,
 }
 
-type ContextOf<P> = <<P as Platform>::Transport as Transport>::Context;
+/// What belongs to one call that talks to the relay.
+pub type ContextOf<P> = <<P as Platform>::Transport as Transport>::Context;
+
+/// JSON for one of the relay's own routes, with a key.
+pub(super) struct Question {
+    pub(super) path: &'static str,
+    pub(super) provider: String,
+    pub(super) key: Secret,
+    pub(super) body: String,
+}
 
 impl<P: Platform> Vault<P> {
-    /// Posts JSON to one of the relay's own routes with a key, and reads the JSON it answers.
+    /// Posts a question and reads the JSON the relay answers.
     ///
     /// # Errors
     /// [`Error::RelayRefused`] for anything but a 2xx; [`Error::Network`],
@@ -38,22 +47,19 @@ impl<P: Platform> Vault<P> {
     pub(super) async fn post(
         &self,
         ticket: Ticket,
-        path: &str,
-        provider: &str,
-        key: &Secret,
-        body: String,
+        question: &Question,
         context: Option<&ContextOf<P>>,
     ) -> Result<Vec<u8>, Error> {
-        let body = self.platform.transport().body(body.into_bytes());
+        let body = self.platform.transport().body(question.body.as_bytes());
         let headers = [("content-type".to_owned(), "application/json".to_owned())];
         let answer = self
             .ship(&Shipment {
                 method: "POST",
-                path_and_query: path,
+                path_and_query: question.path,
                 headers: &headers,
-                provider: Some(provider),
+                provider: Some(&question.provider),
                 fallback: None,
-                key: Some((ticket, key)),
+                key: Some((ticket, &question.key)),
                 body: Some(&body),
                 context,
             })
@@ -75,43 +81,34 @@ impl<P: Platform> Vault<P> {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the provider has no usable key; as the relay's own routes otherwise.
-    pub async fn lease(
-        &self,
-        new: &NewLease,
-        context: Option<&ContextOf<P>>,
-    ) -> Result<Vec<u8>, Error> {
-        let ticket = self.enter()?;
-        let (_, provider, keys) = self
-            .keys_for(false, &new.provider)
-            .await
-            .map_err(|_| Error::NotFound)?;
-        let id = *keys.first().ok_or(Error::NotFound)?;
-        let key = self.secret_of(ticket, id)?;
-        let mut body = ["{\"provider\":", &json::quote(&provider)].concat();
-        if let Some(seconds) = new.ttl_seconds {
-            body.push_str(",\"ttlSeconds\":");
-            body.push_str(&seconds.to_string());
-        }
-        if let Some(micros) = new.max_micros {
-            body.push_str(",\"maxUsd\":");
-            body.push_str(&decimal(micros));
-        }
-        if let Some(models) = &new.models {
-            body.push_str(",\"models\":[");
-            for (at, model) in models.iter().enumerate() {
-                if at > 0 {
-                    body.push(',');
-                }
-                body.push_str(&json::quote(model));
-            }
-            body.push(']');
-        }
-        body.push('}');
-        let answer = self
-            .post(ticket, "/v1/leases", &provider, &key, body, context)
-            .await?;
-        self.note(Action::Leased, id, 201);
-        Ok(answer)
+    pub fn lease(&self, new: &NewLease, context: Option<ContextOf<P>>) -> Call<'_, P, Vec<u8>> {
+        Call::new(self, || {
+            let wait = self.begin(Records::Fresh)?;
+            let (provider, rest) = (new.provider.clone(), lease_terms(new));
+            let wait = wait.ask(context, move |vault, ready| {
+                let (id, key) = vault.first_key(ready.ticket, &provider)?;
+                ready.key.set(Some(id));
+                let body = ["{\"provider\":", &json::quote(&provider), &rest].concat();
+                Ok(Question {
+                    path: "/v1/leases",
+                    provider,
+                    key,
+                    body,
+                })
+            });
+            Ok(wait.then(|vault, ready| {
+                vault.note(Action::Leased, ready.key.get().unwrap_or(Id::ONLY), 201);
+                Ok(std::mem::take(&mut ready.answer))
+            }))
+        })
+    }
+
+    /// The least recently used key of a provider, decrypted for the moment it is needed.
+    fn first_key(&self, ticket: Ticket, provider: &str) -> Result<(Id, Secret), Error> {
+        let usable = self.usable_keys(ticket, provider)?;
+        let id = usable.ok().and_then(|keys| keys.first().copied());
+        let id = id.ok_or(Error::NotFound)?;
+        Ok((id, self.secret_of(ticket, id)?))
     }
 
     pub(crate) fn known_relay(&self) -> Option<RelayInfo> {
@@ -138,6 +135,31 @@ impl<P: Platform> Vault<P> {
             state.sealer = Some(sealer);
         }
     }
+}
+
+/// What follows the provider in the body of a lease.
+fn lease_terms(new: &NewLease) -> String {
+    let mut body = String::new();
+    if let Some(seconds) = new.ttl_seconds {
+        body.push_str(",\"ttlSeconds\":");
+        body.push_str(&seconds.to_string());
+    }
+    if let Some(micros) = new.max_micros {
+        body.push_str(",\"maxUsd\":");
+        body.push_str(&decimal(micros));
+    }
+    if let Some(models) = &new.models {
+        body.push_str(",\"models\":[");
+        for (at, model) in models.iter().enumerate() {
+            if at > 0 {
+                body.push(',');
+            }
+            body.push_str(&json::quote(model));
+        }
+        body.push(']');
+    }
+    body.push('}');
+    body
 }
 
 /// Millionths as a decimal fraction.

@@ -2,27 +2,59 @@
 
 use zeroize::Zeroizing;
 
-use super::{Vault, kek::NewSlot};
+use super::{
+    Vault,
+    call::{Found, Replacement},
+    kek::NewSlot,
+};
 use crate::{
     error::Error,
     format::{envelope, header::Header, id::RecordKey, keys::VaultKey, manifest::Manifest},
     platform::{Platform, random_bytes},
+    store::{Batch, Durability},
 };
 
 /// The content of a vault, in the clear, for the moment it is encrypted.
 pub(super) type Contents = Vec<(RecordKey, Zeroizing<Vec<u8>>)>;
 
 impl<P: Platform> Vault<P> {
+    /// A vault under a new vault key, with the contents it is to have under that, to be written if
+    /// the store still holds the manifest `guard`; `None`: nothing.
+    pub(super) fn replacement(
+        &self,
+        header: Header,
+        slots: Vec<NewSlot>,
+        contents: &dyn Fn(&VaultKey) -> Result<Contents, Error>,
+        guard: Option<Vec<u8>>,
+        revision: u64,
+    ) -> Result<Replacement, Error> {
+        let vault_key = VaultKey::generate(self.platform.random())?;
+        let contents = contents(&vault_key)?;
+        let puts = self.seal_all(&header, &vault_key, &slots, &contents, revision)?;
+        Ok(Replacement {
+            header,
+            vault_key,
+            slots,
+            batch: Batch {
+                clear: guard.is_some(),
+                guard,
+                puts,
+                deletes: Vec::new(),
+                durability: Durability::Strict,
+            },
+        })
+    }
+
     /// Encrypts `contents` under a vault key, wraps that key in `slots`, and lists everything in a
     /// manifest at `revision`.
     pub(super) fn seal_all(
         &self,
         header: &Header,
         vault_key: &VaultKey,
-        slots: &[&NewSlot],
+        slots: &[NewSlot],
         contents: &Contents,
         revision: u64,
-    ) -> Result<Vec<(RecordKey, Vec<u8>)>, Error> {
+    ) -> Result<Found, Error> {
         let random = self.platform.random();
         let keys = vault_key.derive(header.vault)?;
         let mut manifest = Manifest::at_revision(revision);

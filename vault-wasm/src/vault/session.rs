@@ -102,6 +102,19 @@ impl Changes {
         self
     }
 
+    /// The record of a key, and the key itself where it is new.
+    pub(super) fn put_key(&mut self, record: &KeyRecord, key: Option<&Secret>) -> Result<(), Error> {
+        self.put(RecordKey::new(Kind::Metadata, record.id), record.encode()?);
+        if let Some(key) = key {
+            // Encrypted while the change is staged, in this same call.
+            self.put(
+                RecordKey::new(Kind::Secret, record.id),
+                key.expose().to_vec().into(),
+            );
+        }
+        Ok(())
+    }
+
     pub(super) fn put_sealed(&mut self, key: RecordKey, bytes: Vec<u8>) -> &mut Self {
         self.puts.push((key, Content::Sealed(bytes)));
         self

@@ -190,7 +190,7 @@ fn lock_wins_over_an_unlock_in_flight() {
     let (vault, _) = created(1);
     vault.lock(Reason::Requested);
     let way = password(PASSWORD);
-    let mut unlocking = pin!(vault.unlock(&way));
+    let mut unlocking = pin!(vault.unlock(&way).into_future());
     let mut context = Context::from_waker(Waker::noop());
     // Stops while the key is derived.
     assert!(unlocking.as_mut().poll(&mut context).is_pending());

@@ -1,7 +1,8 @@
 //! Opening a vault, and slowing down those who guess.
 
 use super::{
-    Stage, Ticket, Vault,
+    Call, Stage, Vault,
+    call::{Found, Records, Wait},
     session::{Changes, Session},
 };
 use crate::{
@@ -15,9 +16,9 @@ use crate::{
         slot::{Kdf, Slot, Way, derive_kek},
     },
     lock::Input,
-    platform::{Clock, Kdf as _, Platform, random_bytes},
-    secret::Secret,
-    store::{Durability, Store},
+    platform::{Kdf as _, Platform},
+    secret::{Key, Secret},
+    store::Durability,
 };
 
 /// A way of opening the vault.
@@ -34,6 +35,21 @@ pub enum Unlock {
         /// `prf.results.first`.
         prf: Secret,
     },
+}
+
+impl Unlock {
+    /// A copy, for an operation that outlives the call; wiped with it.
+    pub(super) fn copied(&self) -> Self {
+        let copy = |secret: &Secret| Secret::copy_of(secret.expose());
+        match self {
+            Self::Password(typed) => Self::Password(copy(typed)),
+            Self::RecoveryCode(typed) => Self::RecoveryCode(copy(typed)),
+            Self::Passkey { credential_id, prf } => Self::Passkey {
+                credential_id: credential_id.clone(),
+                prf: copy(prf),
+            },
+        }
+    }
 }
 
 /// Delays attempts after wrong ones; in memory only, because whoever can reload the page can also
@@ -60,6 +76,11 @@ impl Throttle {
         let start = self.next_at.clamp(now, now + Self::MAX_MS);
         self.next_at = start + delay;
         self.next_at - now
+    }
+
+    /// Wrong attempts since the last right one.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     fn failed(&mut self) {
@@ -102,6 +123,21 @@ fn unreadable_slot(found: &[(RecordKey, Vec<u8>)]) -> Option<Error> {
         .map(Error::from)
 }
 
+/// An attempt at a slot.
+pub(super) struct Attempt {
+    pub(super) slot: Slot,
+    code: Option<RecoveryCode>,
+    /// Milliseconds it has to wait.
+    pub(super) delay: u64,
+}
+
+/// What a slot's key is made of.
+pub(super) enum Kek {
+    Known(Key),
+    /// Still to be derived from a password, normalised.
+    OfPassword(Secret),
+}
+
 impl<P: Platform> Vault<P> {
     /// Opens the vault. Opening an open vault checks the secret and changes nothing.
     ///
@@ -109,98 +145,63 @@ impl<P: Platform> Vault<P> {
     /// [`Error::Empty`], [`Error::WrongPassword`] and its likes, [`Error::RelayChanged`],
     /// [`Error::KdfRefused`], [`Error::Corrupt`], [`Error::FutureVersion`], storage errors, and
     /// [`Error::Locked`] when a lock came meanwhile: it wins.
-    pub async fn unlock(&self, way: &Unlock) -> Result<(), Error> {
-        // A vault past its deadline is not open, though nobody has looked since.
-        self.handle(Input::Woken);
-        let epoch = self.epoch.get();
-        let found = self.platform.store().read_all().await?;
-        let header = find_header(&found)?;
-        // Another tab may have created it since this one looked.
-        if matches!(self.state.borrow().stage, Stage::Empty) {
-            self.state.borrow_mut().stage = Stage::Locked;
-        }
-        if header.relay != self.config.relay.base() {
-            return Err(Error::RelayChanged);
-        }
-        let failures = self.state.borrow().throttle.failures;
-        let (slot, vault_key) = self.open_slot(&header, &found, way).await?;
-        if self.epoch.get() != epoch {
-            return Err(Error::Locked);
-        }
-        let keys = vault_key.derive(header.vault)?;
-        let session = Session::load(header, keys, found)?;
-        if !matches!(self.state.borrow().stage, Stage::Unlocked(_)) {
-            self.install(epoch, session)?;
-            self.note(
-                Action::Unlocked,
-                slot.info.id,
-                u16::try_from(failures).unwrap_or(u16::MAX),
-            );
-            self.tell_expiring();
-        }
-        if let (Unlock::Password(typed), Kdf::Pbkdf2Sha256 { iterations }) = (way, slot.info.kdf)
-            && iterations < self.platform.kdf().target_iterations()
-        {
-            // An old parameter is no reason to refuse; trying again at the next unlock is enough.
-            drop(self.rewrap(typed, &slot, &vault_key).await);
-        }
-        Ok(())
-    }
-
-    /// Checks a password against its slot, whether the vault is open or not.
-    pub(super) async fn prove(
-        &self,
-        header: &Header,
-        found: &[(RecordKey, Vec<u8>)],
-        typed: &Secret,
-    ) -> Result<VaultKey, Error> {
-        // Copied because a way of unlocking owns its secret; wiped with it.
-        let way = Unlock::Password(Secret::copy_of(typed.expose()));
-        Ok(self.open_slot(header, found, &way).await?.1)
-    }
-
-    /// The same for the open vault.
-    pub(super) async fn prove_open(
-        &self,
-        ticket: Ticket,
-        typed: &Secret,
-    ) -> Result<VaultKey, Error> {
-        let found = self.with(ticket, Session::raw_records)?;
-        let header = self.with(ticket, |session| Ok(session.header().clone()))?;
-        let vault_key = self.prove(&header, &found, typed).await?;
-        self.with(ticket, |_| Ok(()))?;
-        Ok(vault_key)
+    pub fn unlock(&self, way: &Unlock) -> Call<'_, P, ()> {
+        Call::new(self, || {
+            // A vault past its deadline is not open, though nobody has looked since.
+            self.handle(Input::Woken);
+            // Kept to wrap the vault key anew, where the slot is of another time.
+            let typed = match way {
+                Unlock::Password(typed) => Some(Secret::copy_of(typed.expose())),
+                _ => None,
+            };
+            let wait = self.begin_closed(Records::Stored).here();
+            Ok(wait.proof(way.copied()).then(move |vault, ready| {
+                let (info, vault_key) = ready.proven.take().ok_or(Error::Corrupt)?;
+                let header = ready.header()?.clone();
+                let keys = vault_key.derive(header.vault)?;
+                let session = Session::load(header, keys, std::mem::take(&mut ready.found))?;
+                if !matches!(vault.state.borrow().stage, Stage::Unlocked(_)) {
+                    vault.install(ready.ticket.0, session)?;
+                    let failures = u16::try_from(ready.failures).unwrap_or(u16::MAX);
+                    vault.note(Action::Unlocked, info.id, failures);
+                    vault.tell_expiring();
+                }
+                if let (Some(typed), Kdf::Pbkdf2Sha256 { iterations }) = (typed, info.kdf)
+                    && iterations < vault.platform.kdf().target_iterations()
+                {
+                    // An old parameter is no reason to refuse; trying again at the next unlock is
+                    // enough.
+                    ready.next = vault.rewrap(&typed, info.key(), vault_key).ok();
+                }
+                Ok(())
+            }))
+        })
     }
 
     /// Replaces a password slot of old parameters by one of today's, for the same vault key.
-    async fn rewrap(&self, typed: &Secret, old: &Slot, vault_key: &VaultKey) -> Result<(), Error> {
-        let ticket = self.enter()?;
+    fn rewrap(
+        &self,
+        typed: &Secret,
+        old: RecordKey,
+        vault_key: VaultKey,
+    ) -> Result<Box<Wait<P>>, Error> {
         let password = self.normalize(typed)?;
-        let new = self.new_password_slot(&password).await?;
-        let nonce = random_bytes(self.platform.random())?;
-        self.commit(ticket, Durability::Strict, &|session| {
+        let wait = self.begin(Records::Known)?.slot_for(password);
+        Ok(wait.change(Durability::Strict, move |vault, ready, session| {
             let mut changes = Changes::default();
             // Another tab may have been faster.
-            if session.record(old.info.key()).is_some() {
-                let header = session.header();
-                let revision = session.next_revision();
-                let bytes = new.seal(vault_key, &nonce, header.vault, &header.relay, revision)?;
-                changes
-                    .put_sealed(new.info.key(), bytes)
-                    .delete(old.info.key());
+            if let Some(new) = &ready.slot
+                && session.record(old).is_some()
+            {
+                vault.put_slot(&mut changes, session, new, &vault_key)?;
+                changes.delete(old);
             }
             Ok(changes)
-        })
-        .await
+        }))
     }
 
-    /// Finds the slot for a way of unlocking and opens it, after the delay that is due.
-    async fn open_slot(
-        &self,
-        header: &Header,
-        found: &[(RecordKey, Vec<u8>)],
-        way: &Unlock,
-    ) -> Result<(Slot, VaultKey), Error> {
+    /// Finds the slot for a way of unlocking.
+    pub(super) fn attempt(&self, found: &Found, way: &Unlock) -> Result<Attempt, Error> {
         let wanted = match way {
             Unlock::Password(_) => Way::Password,
             Unlock::RecoveryCode(_) => Way::Recovery,
@@ -226,39 +227,42 @@ impl<P: Platform> Vault<P> {
             Unlock::RecoveryCode(typed) => Some(RecoveryCode::parse(typed.expose())?),
             _ => None,
         };
-        let delay = {
-            let now = self.now();
-            self.state.borrow_mut().throttle.reserve(now)
-        };
-        if delay > 0 {
-            self.platform.clock().sleep(delay).await;
-        }
+        let now = self.now();
+        let delay = self.state.borrow_mut().throttle.reserve(now);
+        Ok(Attempt { slot, code, delay })
+    }
+
+    /// The key of an attempt, or what it is derived from.
+    pub(super) fn kek_of(&self, attempt: &Attempt, way: &Unlock) -> Result<Kek, Error> {
+        let salt = &attempt.slot.info.salt;
         // Key derivation reads the secrets.
-        let kek = match (way, &code) {
-            (Unlock::Password(typed), _) => {
-                let password = self.normalize(typed)?;
-                self.password_kek(&slot.info, &password).await?
-            }
-            (Unlock::Passkey { prf, .. }, _) => {
-                derive_kek(Way::Passkey, prf.expose(), &slot.info.salt)?
-            }
+        let key = match (way, &attempt.code) {
+            (Unlock::Password(typed), _) => return self.normalize(typed).map(Kek::OfPassword),
+            (Unlock::Passkey { prf, .. }, _) => derive_kek(Way::Passkey, prf.expose(), salt)?,
             (Unlock::RecoveryCode(_), Some(code)) => {
-                derive_kek(Way::Recovery, code.expose(), &slot.info.salt)?
+                derive_kek(Way::Recovery, code.expose(), salt)?
             }
             (Unlock::RecoveryCode(_), None) => return Err(Error::BadRecoveryCode),
         };
-        let opened = slot.open(&kek, header.vault, &header.relay);
+        Ok(Kek::Known(key))
+    }
+
+    /// Opens the slot of an attempt.
+    pub(super) fn open_slot(
+        &self,
+        attempt: &Attempt,
+        way: &Unlock,
+        kek: &Key,
+        header: &Header,
+    ) -> Result<VaultKey, Error> {
+        let opened = attempt.slot.open(kek, header.vault, &header.relay);
         let mut state = self.state.borrow_mut();
-        match opened {
-            Ok(vault_key) => {
-                state.throttle.succeeded();
-                Ok((slot, vault_key))
-            }
-            Err(_) => {
-                state.throttle.failed();
-                Err(wrong(way))
-            }
+        if opened.is_ok() {
+            state.throttle.succeeded();
+        } else {
+            state.throttle.failed();
         }
+        opened.map_err(|_| wrong(way))
     }
 }
 

@@ -1,5 +1,5 @@
 /** The wasm-bindgen glue: build.mjs makes this module, with a factory around it, so that each call gives glue of its own. */
-import type { OpArgs, OpName, OpResult, Ops } from "../ops.js";
+import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Refusal, VaultEventType, WireRequest } from "../wire.js";
 import type { Snapshot } from "../types.js";
 
@@ -9,9 +9,9 @@ export interface Online {
 }
 
 /** What the WASM exports. */
-export type WasmVault = {
-  [K in Exclude<keyof Ops, "lock" | "touch">]: (args: OpArgs<K & OpName> & Online) => Promise<OpResult<K & OpName>>;
-} & {
+export interface WasmVault {
+  /** Every operation but those that are synchronous. */
+  call<K extends Exclude<OpName, "lock" | "touch">>(op: K, args: OpArgs<K> & Online): Promise<OpResult<K>>;
   snapshot(): Omit<Snapshot, "persisted">;
   lock(reason: string): void;
   touch(): void;
@@ -20,7 +20,7 @@ export type WasmVault = {
   fetch(
     request: WireRequest & Online & { signal: AbortSignal },
   ): Promise<{ response: Response; keyId: string | null } | { refusal: Refusal }>;
-};
+}
 
 export interface VaultConfig {
   name: string;

@@ -155,7 +155,7 @@ export class Port {
         return this.#host.run((vault) => vault.touch());
       default:
         if (rule.writes) this.#host.used();
-        return this.#host.run((vault) => (vault[op] as (args: object) => Promise<unknown>)(args), rule);
+        return this.#host.run((vault) => vault.call(op, args), rule);
     }
   }
 

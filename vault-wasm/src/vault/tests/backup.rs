@@ -36,7 +36,7 @@ fn keys_come_back_in_another_vault_once() {
 #[test]
 fn exporting_is_noted_and_needs_a_password_of_its_own() {
     let (vault, _) = exported();
-    assert!(vault.settings().unwrap().exported_at.is_some());
+    assert!(block_on(vault.settings()).unwrap().exported_at.is_some());
     assert_eq!(
         block_on(vault.export(&secret("short"))).unwrap_err(),
         Error::WeakPassword

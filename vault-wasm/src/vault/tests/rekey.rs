@@ -250,7 +250,7 @@ fn locking_during_a_change_leaves_the_old_state() {
     };
     let (vault, code) = created(1);
     let (old, next) = (secret(PASSWORD), secret("another good password"));
-    let mut changing = pin!(vault.change_password(&old, &next, &[]));
+    let mut changing = pin!(vault.change_password(&old, &next, &[]).into_future());
     assert!(
         changing
             .as_mut()

@@ -125,7 +125,7 @@ fn a_relay_with_sealing_keys_never_sees_a_key_in_clear() {
     );
     assert_ne!(headers[0], headers[1]);
     assert_eq!(
-        vault.settings().unwrap().relay_key,
+        block_on(vault.settings()).unwrap().relay_key,
         Some(relay.identity.public()),
         "pinned"
     );
