@@ -27,6 +27,7 @@ pub mod routing;
 pub mod scrub;
 pub mod sealed;
 pub mod shape;
+pub mod text;
 pub mod usage;
 
 pub use catalogue::{Catalogue, Provider, Verdict};

@@ -3,7 +3,7 @@
 //! Only small text fields are kept; files pass without being stored. The fields of an upload may
 //! come in any order.
 
-use crate::ErrorCode;
+use crate::{ErrorCode, text};
 use std::ops::Range;
 
 /// Longest value of a watched field in bytes.
@@ -344,7 +344,13 @@ impl FormScanner {
         let headers = core::str::from_utf8(headers).map_err(|_| FormError::Syntax)?;
         let mut name: Option<String> = None;
         let mut plain = true;
-        for line in headers.split("\r\n").filter(|line| !line.is_empty()) {
+        let mut rest = headers;
+        while !rest.is_empty() {
+            let (line, behind) = text::split_once(rest, "\r\n").unwrap_or((rest, ""));
+            rest = behind;
+            if line.is_empty() {
+                continue;
+            }
             if line.starts_with([' ', '\t']) || line.contains(['\r', '\n', '\0']) {
                 // Folded headers and bare line breaks are read differently by different parsers.
                 return Err(FormError::Syntax);

@@ -4,6 +4,62 @@
 
 use crate::{format::FormatError, hazmat::Refused, store::StoreError};
 
+/// Defines [`Arg`] and its names in one place.
+macro_rules! args {
+    ($( $variant:ident = $name:literal; )+) => {
+        /// An argument of an operation, by the name of its property. A number and not a text, so that
+        /// an error is one byte: errors are part of almost every function's result.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Arg { $( $variant, )+ }
+
+        impl Arg {
+            const NAMES: &'static [&'static str] = &[$( $name ),+];
+
+            /// The property's name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                Self::NAMES.get(usize::from(self as u8)).copied().unwrap_or_default()
+            }
+        }
+    };
+}
+
+args! {
+    Active = "active";
+    AutoLockMinutes = "autoLockMinutes";
+    CredentialId = "credentialId";
+    DailyCapUsd = "dailyCapUsd";
+    Deep = "deep";
+    ExpiresAt = "expiresAt";
+    File = "file";
+    Headers = "headers";
+    Id = "id";
+    Key = "key";
+    Limit = "limit";
+    LockOnHide = "lockOnHide";
+    MaxUsd = "maxUsd";
+    Method = "method";
+    Name = "name";
+    Next = "next";
+    Old = "old";
+    Op = "op";
+    Passkey = "passkey";
+    Passkeys = "passkeys";
+    Password = "password";
+    Prf = "prf";
+    PrfSalt = "prfSalt";
+    Provider = "provider";
+    RecoveryCode = "recoveryCode";
+    Relay = "relay";
+    RelayKey = "relayKey";
+    Since = "since";
+    Text = "text";
+    TtlSeconds = "ttlSeconds";
+    Url = "url";
+}
+
 /// Defines [`Error`] and its codes in one place, so that a variant cannot lack a code.
 macro_rules! errors {
     ($( $(#[$doc:meta])* $variant:ident $(($inner:ty))? = $code:literal, $field:expr, $message:literal; )+) => {
@@ -36,7 +92,7 @@ macro_rules! errors {
     (@bind $name:ident $variant:ident) => { Self::$variant };
     (@bind $name:ident $variant:ident ($inner:ty)) => { Self::$variant($name) };
     (@field $field:expr, $name:ident) => { $field };
-    (@field $field:expr, $name:ident ($inner:ty)) => { Some(*$name) };
+    (@field $field:expr, $name:ident ($inner:ty)) => { Some($name.name()) };
 }
 
 errors! {
@@ -69,7 +125,7 @@ errors! {
     /// The provider refused the new key; the old one is kept.
     KeyRejected = "key_rejected", Some("key"), "the provider refused the new key";
     /// An argument is missing, of the wrong type or out of range; carries its name.
-    BadArgument(&'static str) = "bad_argument", None, "an argument is missing or out of range";
+    BadArgument(Arg) = "bad_argument", None, "an argument is missing or out of range";
     /// The relay is not the one the vault is bound to.
     RelayChanged = "relay_changed", Some("relay"), "the vault is bound to another relay";
     /// The relay no longer proves to be the one whose key was pinned.
@@ -110,7 +166,7 @@ impl From<FormatError> for Error {
     fn from(error: FormatError) -> Self {
         match error {
             FormatError::Malformed | FormatError::NotAuthentic => Self::Corrupt,
-            FormatError::FutureVersion(_) => Self::FutureVersion,
+            FormatError::FutureVersion => Self::FutureVersion,
             FormatError::KdfOutOfBounds => Self::KdfRefused,
         }
     }
@@ -154,8 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_one_byte() {
+        assert_eq!(size_of::<Error>(), 1);
+        assert_eq!(size_of::<Result<(), Error>>(), 1);
+    }
+
+    #[test]
     fn a_bad_argument_names_itself() {
-        assert_eq!(Error::BadArgument("ttlSeconds").field(), Some("ttlSeconds"));
+        assert_eq!(
+            Error::BadArgument(Arg::TtlSeconds).field(),
+            Some("ttlSeconds")
+        );
         assert_eq!(Error::WrongPassword.field(), Some("password"));
         assert_eq!(Error::Locked.field(), None);
     }

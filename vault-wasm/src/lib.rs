@@ -33,6 +33,6 @@ pub mod offline;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use error::Error;
+pub use error::{Arg, Error};
 pub use secret::{Key, Secret, wipe};
 pub use vault::Vault;

@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use keyferry_protocol::text;
+
 use crate::{error::Error, platform::Text, secret::Secret};
 
 /// This many characters are enough, whatever they are.
@@ -47,7 +49,7 @@ pub(crate) fn check(password: &Secret) -> Result<(), Error> {
     if text.trim().is_empty() {
         return Err(Error::WeakPassword);
     }
-    if text.chars().count() >= LONG_ENOUGH || score(text) >= MIN_SCORE {
+    if characters(text) >= LONG_ENOUGH || score(text) >= MIN_SCORE {
         Ok(())
     } else {
         Err(Error::WeakPassword)
@@ -59,26 +61,27 @@ pub(crate) fn check(password: &Secret) -> Result<(), Error> {
 /// Deliberately simple and pessimistic: characters that follow from the one before (repeats,
 /// alphabet and digit runs) and common words count next to nothing.
 #[must_use]
-pub(crate) fn score(text: &str) -> u8 {
-    let mut rest = Zeroizing::new(text.to_ascii_lowercase());
+pub(crate) fn score(password: &str) -> u8 {
+    let mut rest = Zeroizing::new(password.to_ascii_lowercase());
     let mut tenths: u32 = 0;
     for word in COMMON {
-        if let Some(at) = rest.find(word) {
-            rest.replace_range(at..at + word.len(), "");
+        if let Some((before, behind)) = text::split_once(&rest, word) {
+            rest = Zeroizing::new([before, behind].concat());
             tenths += 70;
         }
     }
 
     let pool = [
-        (text.chars().any(|c| c.is_ascii_lowercase()), 26),
-        (text.chars().any(|c| c.is_ascii_uppercase()), 26),
-        (text.chars().any(|c| c.is_ascii_digit()), 10),
+        (password.chars().any(|c| c.is_ascii_lowercase()), 26),
+        (password.chars().any(|c| c.is_ascii_uppercase()), 26),
+        (password.chars().any(|c| c.is_ascii_digit()), 10),
         (
-            text.chars()
+            password
+                .chars()
                 .any(|c| c.is_ascii() && !c.is_ascii_alphanumeric()),
             33,
         ),
-        (!text.is_ascii(), 100),
+        (!password.is_ascii(), 100),
     ];
     let pool: u32 = pool
         .iter()
@@ -88,17 +91,16 @@ pub(crate) fn score(text: &str) -> u8 {
     let per_character = tenths_of_log2(pool);
 
     // Changes of case inside words are what makes letters in a row hard to guess.
-    let words =
-        !text.chars().any(|c| c.is_ascii_uppercase()) || !text.chars().any(|c| c.is_lowercase());
+    let words = !password.chars().any(|c| c.is_ascii_uppercase())
+        || !password.chars().any(|c| c.is_ascii_lowercase());
     let mut before: Option<char> = None;
-    let mut seen = Zeroizing::new(String::new());
+    let mut seen: Zeroizing<Vec<char>> = Zeroizing::default();
     for character in rest.chars() {
         let predictable =
             before.is_some_and(|before| u32::from(before).abs_diff(u32::from(character)) <= 1);
-        let repeated = seen.contains(character);
+        let repeated = seen.contains(&character);
         // Letters in a row are mostly words: English has about 2 to 3 bits a letter.
-        let in_word =
-            before.is_some_and(|before| before.is_alphabetic() && character.is_alphabetic());
+        let in_word = before.is_some_and(|before| is_letter(before) && is_letter(character));
         tenths += if predictable {
             10
         } else if in_word && words {
@@ -118,6 +120,16 @@ pub(crate) fn score(text: &str) -> u8 {
         50..65 => 3,
         _ => 4,
     }
+}
+
+/// Whether it may be a letter; all that is not ASCII counts as one, without tables.
+fn is_letter(character: char) -> bool {
+    character.is_ascii_alphabetic() || !character.is_ascii()
+}
+
+/// How many characters: bytes that begin one (RFC 3629 §3).
+fn characters(text: &str) -> usize {
+    text.bytes().filter(|byte| byte & 0xc0 != 0x80).count()
 }
 
 /// 10 × log2, rounded down to whole bits of the next finer table step.

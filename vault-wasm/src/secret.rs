@@ -48,8 +48,9 @@ impl PartialEq for Secret {
     }
 }
 
-/// A 256-bit key, with the same promises as [`Secret`].
-pub struct Key(Zeroizing<[u8; 32]>);
+/// A 256-bit key, with the same promises as [`Secret`]. It stays where it was made: what moves is a
+/// pointer, so that no copy is left on the stack.
+pub struct Key(Box<Zeroizing<[u8; 32]>>);
 
 impl Key {
     /// Bytes in a key.
@@ -57,7 +58,7 @@ impl Key {
 
     /// A key of zeros, to be filled in place so that no copy stays on the stack.
     pub(crate) fn zeroed() -> Self {
-        Self(Zeroizing::new([0; 32]))
+        Self(Box::new(Zeroizing::new([0; 32])))
     }
 
     /// Fills the key in place; on failure the half-filled key is wiped.

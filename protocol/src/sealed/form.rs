@@ -3,6 +3,7 @@
 use super::{MAX_HEADER, SUITE, SealError, WINDOW_SECONDS};
 use crate::base64url;
 use crate::header::{Fallback, SEALED_PREFIX};
+use crate::text;
 
 /// What of a request is bound to its key. Both halves must see the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl<'a> SealedHeader<'a> {
         nonce: &[u8; 12],
         ciphertext: &[u8],
     ) -> String {
-        let timestamp = timestamp.to_string();
+        let timestamp = text::decimal(timestamp);
         [
             SEALED_PREFIX,
             kid,

@@ -9,7 +9,7 @@ use super::{
     transport::{Body, Context, WebTransport},
 };
 use crate::{
-    error::Error,
+    error::{Arg, Error},
     fetch::{Refusal, Request},
     format::{audit::Event, id::Id, settings::Settings},
     lock::MAX_IDLE_MINUTES,
@@ -37,12 +37,12 @@ pub(super) fn proofs(args: &JsValue) -> Result<Vec<PasskeyProof>, Error> {
     };
     let list = list
         .dyn_into::<Array>()
-        .map_err(|_| Error::BadArgument("passkeys"))?;
+        .map_err(|_| Error::BadArgument(Arg::Passkeys))?;
     let mut proofs = Vec::new();
     for proof in list.iter() {
         proofs.push(PasskeyProof {
-            credential_id: js::bytes(&proof, "credentialId")?,
-            prf: js::secret(&proof, "prf")?,
+            credential_id: js::bytes(&proof, Arg::CredentialId)?,
+            prf: js::secret(&proof, Arg::Prf)?,
         });
     }
     Ok(proofs)
@@ -83,33 +83,33 @@ pub(super) fn minutes_in_range(minutes: u64) -> Result<u16, Error> {
     u16::try_from(minutes)
         .ok()
         .filter(|minutes| (1..=MAX_IDLE_MINUTES).contains(minutes))
-        .ok_or(Error::BadArgument("autoLockMinutes"))
+        .ok_or(Error::BadArgument(Arg::AutoLockMinutes))
 }
 
 pub(super) fn way(args: &JsValue) -> Result<Unlock, Error> {
     if js::optional(args, "password").is_some() {
-        return Ok(Unlock::Password(js::secret(args, "password")?));
+        return Ok(Unlock::Password(js::secret(args, Arg::Password)?));
     }
     if let Some(code) = js::optional(args, "recoveryCode") {
         return Ok(Unlock::RecoveryCode(match code.as_string() {
             Some(text) => crate::Secret::new(text.into_bytes()),
-            None => js::secret(args, "recoveryCode")?,
+            None => js::secret(args, Arg::RecoveryCode)?,
         }));
     }
-    let passkey = js::optional(args, "passkey").ok_or(Error::BadArgument("password"))?;
+    let passkey = js::optional(args, "passkey").ok_or(Error::BadArgument(Arg::Password))?;
     Ok(Unlock::Passkey {
-        credential_id: js::bytes(&passkey, "credentialId")?,
-        prf: js::secret(&passkey, "prf")?,
+        credential_id: js::bytes(&passkey, Arg::CredentialId)?,
+        prf: js::secret(&passkey, Arg::Prf)?,
     })
 }
 
 pub(super) fn id(args: &JsValue) -> Result<Id, Error> {
-    Id::parse_hex(&js::text(args, "id")?).ok_or(Error::NotFound)
+    Id::parse_hex(&js::text(args, Arg::Id)?).ok_or(Error::NotFound)
 }
 
 /// US dollars as millionths.
-pub(super) fn micros(args: &JsValue, name: &'static str) -> Result<Option<u64>, Error> {
-    match js::optional(args, name) {
+pub(super) fn micros(args: &JsValue, name: Arg) -> Result<Option<u64>, Error> {
+    match js::optional(args, name.name()) {
         None => Ok(None),
         Some(value) => value
             .as_f64()
@@ -198,15 +198,15 @@ pub(super) fn fetch_request(
     {
         let pair = pair
             .dyn_into::<Array>()
-            .map_err(|_| Error::BadArgument("headers"))?;
+            .map_err(|_| Error::BadArgument(Arg::Headers))?;
         match (pair.get(0).as_string(), pair.get(1).as_string()) {
             (Some(name), Some(value)) => headers.push((name, value)),
-            _ => return Err(Error::BadArgument("headers")),
+            _ => return Err(Error::BadArgument(Arg::Headers)),
         }
     }
     Ok(Request {
-        url: js::text(request, "url")?,
-        method: js::text(request, "method")?,
+        url: js::text(request, Arg::Url)?,
+        method: js::text(request, Arg::Method)?,
         headers,
         body: Body::from_js(js::get(request, "body")),
         context: Some(context(request, signal)),
@@ -215,22 +215,22 @@ pub(super) fn fetch_request(
 
 pub(super) fn new_key(args: &JsValue) -> Result<NewKey, Error> {
     Ok(NewKey {
-        provider: js::text(args, "provider")?,
-        key: js::secret(args, "key")?,
-        name: js::optional_text(args, "name")?,
-        expires_at: js::optional_number(args, "expiresAt")?,
-        daily_cap_micros: micros(args, "dailyCapUsd")?,
+        provider: js::text(args, Arg::Provider)?,
+        key: js::secret(args, Arg::Key)?,
+        name: js::optional_text(args, Arg::Name)?,
+        expires_at: js::optional_number(args, Arg::ExpiresAt)?,
+        daily_cap_micros: micros(args, Arg::DailyCapUsd)?,
     })
 }
 
 pub(super) fn new_passkey(args: &JsValue) -> Result<NewPasskey, Error> {
     Ok(NewPasskey {
-        name: js::optional_text(args, "name")?.unwrap_or_default(),
-        credential_id: js::bytes(args, "credentialId")?,
-        prf_salt: js::bytes(args, "prfSalt")?
+        name: js::optional_text(args, Arg::Name)?.unwrap_or_default(),
+        credential_id: js::bytes(args, Arg::CredentialId)?,
+        prf_salt: js::bytes(args, Arg::PrfSalt)?
             .try_into()
-            .map_err(|_| Error::BadArgument("prfSalt"))?,
-        prf: js::secret(args, "prf")?,
+            .map_err(|_| Error::BadArgument(Arg::PrfSalt))?,
+        prf: js::secret(args, Arg::Prf)?,
     })
 }
 
@@ -240,9 +240,9 @@ pub(super) fn lease(args: &JsValue) -> Result<NewLease, Error> {
         list.iter().filter_map(|model| model.as_string()).collect()
     });
     Ok(NewLease {
-        provider: js::text(args, "provider")?,
-        ttl_seconds: js::optional_number(args, "ttlSeconds")?,
-        max_micros: micros(args, "maxUsd")?,
+        provider: js::text(args, Arg::Provider)?,
+        ttl_seconds: js::optional_number(args, Arg::TtlSeconds)?,
+        max_micros: micros(args, Arg::MaxUsd)?,
         models,
     })
 }

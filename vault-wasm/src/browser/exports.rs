@@ -17,7 +17,7 @@ use super::{
     world::Browser,
 };
 use crate::{
-    error::Error,
+    error::{Arg, Error},
     fetch::{FetchError, Meter, Outcome, Relay},
     format::id::Id,
     lock::{DEFAULT_IDLE_MINUTES, Reason},
@@ -117,11 +117,7 @@ impl Vault {
     }
 }
 
-fn with_meter(
-    vault: Inner,
-    response: Response,
-    meter: Option<Box<Meter>>,
-) -> Response {
+fn with_meter(vault: Inner, response: Response, meter: Option<Box<Meter>>) -> Response {
     let Some(meter) = meter else { return response };
     metered(response, meter, move |meter, interrupted| {
         vault.settle(meter, interrupted);
@@ -131,12 +127,14 @@ fn with_meter(
 
 /// The arguments of `open`.
 fn settled(config: &JsValue) -> Result<(Browser, Config), Error> {
-    let relay = Relay::parse(&js::text(config, "relay")?)?;
-    let relay_key = match js::optional_text(config, "relayKey")? {
+    let relay = Relay::parse(&js::text(config, Arg::Relay)?)?;
+    let relay_key = match js::optional_text(config, Arg::RelayKey)? {
         None => None,
-        Some(text) => Some(base64url::decode_array(&text).ok_or(Error::BadArgument("relayKey"))?),
+        Some(text) => {
+            Some(base64url::decode_array(&text).ok_or(Error::BadArgument(Arg::RelayKey))?)
+        }
     };
-    let auto_lock_minutes = match js::optional_number(config, "autoLockMinutes")? {
+    let auto_lock_minutes = match js::optional_number(config, Arg::AutoLockMinutes)? {
         None => DEFAULT_IDLE_MINUTES,
         Some(minutes) => minutes_in_range(minutes)?,
     };
@@ -146,7 +144,7 @@ fn settled(config: &JsValue) -> Result<(Browser, Config), Error> {
         .unwrap_or_default();
     let function = |name| js::optional(config, name)?.dyn_into::<Function>().ok();
     let browser = Browser::new(
-        &js::text(config, "name")?,
+        &js::text(config, Arg::Name)?,
         function("now"),
         function("emit"),
     );

@@ -4,7 +4,10 @@ use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use zeroize::Zeroizing;
 
-use crate::{error::Error, secret::Secret};
+use crate::{
+    error::{Arg, Error},
+    secret::Secret,
+};
 
 /// Reads a property; absent is `undefined`.
 pub(super) fn get(object: &JsValue, name: &str) -> JsValue {
@@ -26,31 +29,31 @@ pub(super) fn optional(object: &JsValue, name: &str) -> Option<JsValue> {
 }
 
 /// A string.
-pub(super) fn text(object: &JsValue, name: &'static str) -> Result<String, Error> {
-    get(object, name)
+pub(super) fn text(object: &JsValue, name: Arg) -> Result<String, Error> {
+    get(object, name.name())
         .as_string()
         .ok_or(Error::BadArgument(name))
 }
 
 /// A string, or nothing.
-pub(super) fn optional_text(object: &JsValue, name: &'static str) -> Result<Option<String>, Error> {
-    match optional(object, name) {
+pub(super) fn optional_text(object: &JsValue, name: Arg) -> Result<Option<String>, Error> {
+    match optional(object, name.name()) {
         None => Ok(None),
         Some(value) => value.as_string().map(Some).ok_or(Error::BadArgument(name)),
     }
 }
 
 /// `true`, `false` or nothing.
-pub(super) fn optional_bool(object: &JsValue, name: &'static str) -> Result<Option<bool>, Error> {
-    match optional(object, name) {
+pub(super) fn optional_bool(object: &JsValue, name: Arg) -> Result<Option<bool>, Error> {
+    match optional(object, name.name()) {
         None => Ok(None),
         Some(value) => value.as_bool().map(Some).ok_or(Error::BadArgument(name)),
     }
 }
 
 /// A number that is not negative, or nothing; fractions are cut off.
-pub(super) fn optional_number(object: &JsValue, name: &'static str) -> Result<Option<u64>, Error> {
-    match optional(object, name) {
+pub(super) fn optional_number(object: &JsValue, name: Arg) -> Result<Option<u64>, Error> {
+    match optional(object, name.name()) {
         None => Ok(None),
         Some(value) => match value.as_f64() {
             Some(number) => to_u64(number).map(Some).ok_or(Error::BadArgument(name)),
@@ -62,10 +65,10 @@ pub(super) fn optional_number(object: &JsValue, name: &'static str) -> Result<Op
 /// A change of an optional property: absent leaves it, `null` empties it.
 pub(super) fn change<T>(
     object: &JsValue,
-    name: &'static str,
-    read: impl Fn(&JsValue, &'static str) -> Result<Option<T>, Error>,
+    name: Arg,
+    read: impl Fn(&JsValue, Arg) -> Result<Option<T>, Error>,
 ) -> Result<Option<Option<T>>, Error> {
-    if get(object, name).is_undefined() {
+    if get(object, name.name()).is_undefined() {
         Ok(None)
     } else {
         read(object, name).map(Some)
@@ -102,15 +105,15 @@ pub(super) fn from_u64(number: u64) -> JsValue {
 }
 
 /// Bytes.
-pub(super) fn bytes(object: &JsValue, name: &'static str) -> Result<Vec<u8>, Error> {
-    get(object, name)
+pub(super) fn bytes(object: &JsValue, name: Arg) -> Result<Vec<u8>, Error> {
+    get(object, name.name())
         .dyn_ref::<Uint8Array>()
         .map(Uint8Array::to_vec)
         .ok_or(Error::BadArgument(name))
 }
 
 /// Bytes that are a secret: copied once; the caller overwrites its own.
-pub(super) fn secret(object: &JsValue, name: &'static str) -> Result<Secret, Error> {
+pub(super) fn secret(object: &JsValue, name: Arg) -> Result<Secret, Error> {
     bytes(object, name).map(Secret::new)
 }
 

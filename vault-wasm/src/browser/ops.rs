@@ -14,7 +14,7 @@ use super::{
     world::Browser,
 };
 use crate::{
-    error::Error,
+    error::{Arg, Error},
     fetch::Relay,
     vault::{KeyChanges, Steps, Vault},
 };
@@ -30,7 +30,7 @@ fn one(name: &str, value: impl Into<JsValue>) -> JsValue {
 pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
     let secret = |name| js::secret(args, name);
     match op {
-        "create" => vault.create(&secret("password")?).map(created),
+        "create" => vault.create(&secret(Arg::Password)?).map(created),
         "unlock" => vault.unlock(&way(args)?).map(|()| nothing()),
         "destroy" => vault.destroy().map(|()| nothing()),
         "keysAdd" => vault.add_key(&new_key(args)?).map(key_info),
@@ -40,37 +40,37 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
         "keysRemove" => vault.remove_key(id(args)?).map(|()| nothing()),
         "keysUpdate" => {
             let changes = KeyChanges {
-                name: js::optional_text(args, "name")?,
-                active: js::optional_bool(args, "active")?,
-                expires_at: js::change(args, "expiresAt", js::optional_number)?,
-                daily_cap_micros: js::change(args, "dailyCapUsd", micros)?,
+                name: js::optional_text(args, Arg::Name)?,
+                active: js::optional_bool(args, Arg::Active)?,
+                expires_at: js::change(args, Arg::ExpiresAt, js::optional_number)?,
+                daily_cap_micros: js::change(args, Arg::DailyCapUsd, micros)?,
             };
             vault.update_key(id(args)?, &changes).map(key_info)
         }
         "keysRotate" => vault
-            .rotate_key(id(args)?, &secret("key")?, Some(context(args, None)))
+            .rotate_key(id(args)?, &secret(Arg::Key)?, Some(context(args, None)))
             .map(key_info),
         "keysTest" => {
-            let deep = js::optional_bool(args, "deep")?.unwrap_or(false);
+            let deep = js::optional_bool(args, Arg::Deep)?.unwrap_or(false);
             vault
                 .test_key(id(args)?, deep, Some(context(args, None)))
                 .try_map(|report| js::parse(&report.answer))
         }
         "keysReveal" => vault
-            .reveal_key(id(args)?, &secret("password")?)
+            .reveal_key(id(args)?, &secret(Arg::Password)?)
             // Revealing is what this is for; the caller overwrites it after showing it.
             .map(|key| one("key", Uint8Array::from(key.expose()))),
-        "keysImportEnv" => vault.import_env(&secret("text")?).map(|imported| {
+        "keysImportEnv" => vault.import_env(&secret(Arg::Text)?).map(|imported| {
             Builder::new()
                 .set("added", js::array(imported.added, key_info))
                 .set("skipped", js::array(imported.skipped, skipped))
                 .build()
         }),
         "changePassword" => vault
-            .change_password(&secret("old")?, &secret("next")?, &proofs(args)?)
+            .change_password(&secret(Arg::Old)?, &secret(Arg::Next)?, &proofs(args)?)
             .map(created),
         "recoveryRenew" => vault
-            .renew_recovery(&secret("password")?, &proofs(args)?)
+            .renew_recovery(&secret(Arg::Password)?, &proofs(args)?)
             .map(created),
         "passkeyRequest" => vault.passkey_request().map(|request| {
             Builder::new()
@@ -84,19 +84,19 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
                 .build()
         }),
         "passkeysAdd" => vault
-            .add_passkey(&secret("password")?, &new_passkey(args)?)
+            .add_passkey(&secret(Arg::Password)?, &new_passkey(args)?)
             .map(passkey_info),
         "passkeysList" => vault
             .list_passkeys()
             .map(|passkeys| one("passkeys", js::array(passkeys, passkey_info))),
         "passkeysRemove" => vault
-            .remove_passkey(id(args)?, &secret("password")?, &proofs(args)?)
+            .remove_passkey(id(args)?, &secret(Arg::Password)?, &proofs(args)?)
             .map(created),
         "exportBackup" => vault
-            .export(&secret("password")?)
+            .export(&secret(Arg::Password)?)
             .map(|file| one("file", Uint8Array::from(file.as_slice()))),
         "importBackup" => vault
-            .import(&js::bytes(args, "file")?, &secret("password")?)
+            .import(&js::bytes(args, Arg::File)?, &secret(Arg::Password)?)
             .map(|imported| {
                 let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
                 Builder::new()
@@ -105,28 +105,28 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
                     .build()
             }),
         "rebind" => {
-            let relay = Relay::parse(&js::text(args, "relay")?)?;
+            let relay = Relay::parse(&js::text(args, Arg::Relay)?)?;
             vault
-                .rebind(&relay, &secret("password")?, &proofs(args)?)
+                .rebind(&relay, &secret(Arg::Password)?, &proofs(args)?)
                 .map(created)
         }
         "settings" => {
             if js::optional(args, "password").is_none() {
                 return vault.settings().map(settings);
             }
-            let minutes = js::optional_number(args, "autoLockMinutes")?
+            let minutes = js::optional_number(args, Arg::AutoLockMinutes)?
                 .map(minutes_in_range)
                 .transpose()?;
-            let hide = js::optional_bool(args, "lockOnHide")?;
+            let hide = js::optional_bool(args, Arg::LockOnHide)?;
             vault
-                .change_settings(&secret("password")?, minutes, hide)
+                .change_settings(&secret(Arg::Password)?, minutes, hide)
                 .map(settings)
         }
         "usage" => vault
-            .usage_report(js::optional_number(args, "since")?.unwrap_or(0))
+            .usage_report(js::optional_number(args, Arg::Since)?.unwrap_or(0))
             .map(|rows| one("rows", js::array(rows, usage_row))),
         "audit" => {
-            let limit = js::optional_number(args, "limit")?.unwrap_or(100);
+            let limit = js::optional_number(args, Arg::Limit)?.unwrap_or(100);
             vault
                 .audit(usize::try_from(limit).unwrap_or(usize::MAX))
                 .map(|events| one("events", js::array(events, audit_event)))
@@ -134,6 +134,6 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
         "lease" => vault
             .lease(&lease(args)?, Some(context(args, None)))
             .try_map(|answer| js::parse(&answer)),
-        _ => Err(Error::BadArgument("op")),
+        _ => Err(Error::BadArgument(Arg::Op)),
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn provider_of<T: Transport>(
         return Ok(Some(requested.to_owned()));
     }
     match catalogue.route(&model, requested) {
-        Ok(target) => Ok(Some(target.provider.id.to_string())),
+        Ok(target) => Ok(Some(target.provider.id.clone().into_owned())),
         Err(error) => Err(error.code().into()),
     }
 }

@@ -7,10 +7,10 @@
 use keyferry_protocol::{
     Catalogue, ErrorCode,
     catalogue::{Unified, is_provider_id},
-    path,
+    path, text,
 };
 
-use crate::error::Error;
+use crate::error::{Arg, Error};
 
 /// An absolute http(s) URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ fn parse(url: &str) -> Option<Parts<'_>> {
     {
         return None;
     }
-    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, rest) = text::split_once(url, "://")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match scheme.as_str() {
         "http" => "80",
@@ -82,7 +82,7 @@ fn parse(url: &str) -> Option<Parts<'_>> {
         let number: u16 = port.parse().ok()?;
         if port != default_port {
             origin.push(':');
-            origin.push_str(&number.to_string());
+            origin.push_str(&text::decimal(u64::from(number)));
         }
     }
     Some(Parts {
@@ -106,7 +106,7 @@ impl Relay {
     /// # Errors
     /// [`Error::BadArgument`] for anything else.
     pub fn parse(url: &str) -> Result<Self, Error> {
-        let bad = Error::BadArgument("relay");
+        let bad = Error::BadArgument(Arg::Relay);
         let parts = parse(url).ok_or(bad.clone())?;
         let base = parts.path.trim_end_matches('/');
         if parts.query.is_some()
@@ -197,7 +197,7 @@ pub fn resolve(url: &str, relay: &Relay, catalogue: &Catalogue) -> Result<Target
         let provider = catalogue
             .by_origin(&parts.origin)
             .ok_or(TargetError::Foreign)?;
-        (Some(provider.id.to_string()), parts.path)
+        (Some(provider.id.clone().into_owned()), parts.path)
     };
     path::check(relay_path).map_err(|_| TargetError::Refused(ErrorCode::BadPath))?;
 
@@ -291,7 +291,7 @@ mod tests {
         ] {
             assert_eq!(
                 Relay::parse(bad),
-                Err(Error::BadArgument("relay")),
+                Err(Error::BadArgument(Arg::Relay)),
                 "{bad:?}"
             );
         }

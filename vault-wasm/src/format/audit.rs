@@ -115,7 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Event>, FormatError> {
     let mut reader = Reader::new(bytes);
     let layout = reader.u8()?;
     if layout > LAYOUT {
-        return Err(FormatError::FutureVersion(u16::from(layout)));
+        return Err(FormatError::FutureVersion);
     }
     let mut events = Vec::new();
     for _ in 0..reader.u16()? {

@@ -40,7 +40,7 @@ impl Prefix {
     pub fn read(reader: &mut Reader<'_>, kind: Kind) -> Result<Self, FormatError> {
         let version = reader.u16()?;
         if version > VERSION {
-            return Err(FormatError::FutureVersion(version));
+            return Err(FormatError::FutureVersion);
         }
         if version != VERSION || reader.u8()? != kind.byte() {
             return Err(FormatError::Malformed);
@@ -209,7 +209,7 @@ mod tests {
         sealed[1] = 2;
         assert_eq!(
             open(&key(), VAULT, KEY, 7, &sealed),
-            Err(FormatError::FutureVersion(2))
+            Err(FormatError::FutureVersion)
         );
     }
 }

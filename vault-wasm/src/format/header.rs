@@ -50,7 +50,7 @@ impl Header {
         }
         let version = reader.u16()?;
         if version > VERSION {
-            return Err(FormatError::FutureVersion(version));
+            return Err(FormatError::FutureVersion);
         }
         if version != VERSION {
             return Err(FormatError::Malformed);
@@ -81,7 +81,7 @@ mod tests {
         }
         let mut future = bytes.clone();
         future[9] = 9;
-        assert_eq!(Header::decode(&future), Err(FormatError::FutureVersion(9)));
+        assert_eq!(Header::decode(&future), Err(FormatError::FutureVersion));
         let mut longer = bytes;
         longer.push(0);
         assert_eq!(Header::decode(&longer), Err(FormatError::Malformed));

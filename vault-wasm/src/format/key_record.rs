@@ -126,7 +126,7 @@ impl KeyRecord {
         let mut reader = Reader::new(bytes);
         let layout = reader.u8()?;
         if layout > LAYOUT {
-            return Err(FormatError::FutureVersion(u16::from(layout)));
+            return Err(FormatError::FutureVersion);
         }
         let record = Self {
             id,

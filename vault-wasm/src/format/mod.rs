@@ -27,8 +27,8 @@ pub enum FormatError {
     #[error("malformed")]
     Malformed,
     /// Written by a newer version of this program.
-    #[error("version {0} is newer than this program")]
-    FutureVersion(u16),
+    #[error("written by a newer version")]
+    FutureVersion,
     /// The tag does not match: another key, another record's bytes, or altered bytes.
     #[error("not authentic")]
     NotAuthentic,

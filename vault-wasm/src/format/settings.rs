@@ -49,7 +49,7 @@ impl Settings {
         let mut reader = Reader::new(bytes);
         let layout = reader.u8()?;
         if layout > LAYOUT {
-            return Err(FormatError::FutureVersion(u16::from(layout)));
+            return Err(FormatError::FutureVersion);
         }
         let settings = Self {
             auto_lock_minutes: reader.u16()?,

@@ -128,7 +128,7 @@ impl Usage {
         let mut reader = Reader::new(bytes);
         let layout = reader.u8()?;
         if layout > LAYOUT {
-            return Err(FormatError::FutureVersion(u16::from(layout)));
+            return Err(FormatError::FutureVersion);
         }
         let mut usage = Self {
             last_used_at: reader.optional_u64()?,

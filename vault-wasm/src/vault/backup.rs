@@ -83,7 +83,8 @@ impl<P: Platform> Vault<P> {
         for record in session.key_records() {
             let metadata = RecordKey::new(Kind::Metadata, record.id);
             let secret = RecordKey::new(Kind::Secret, record.id);
-            if let (Ok(record), Ok(key)) = (session.open_text(metadata), session.open_text(secret)) {
+            if let (Ok(record), Ok(key)) = (session.open_text(metadata), session.open_text(secret))
+            {
                 contents.push((metadata, record));
                 contents.push((secret, key));
             }

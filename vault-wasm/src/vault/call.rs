@@ -22,7 +22,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    format::{header::Header, id::{Id, RecordKey}, keys::VaultKey, slot::SlotInfo},
+    format::{
+        header::Header,
+        id::{Id, RecordKey},
+        keys::VaultKey,
+        slot::SlotInfo,
+    },
     platform::{Clock, Platform},
     secret::Secret,
     store::{Batch, Durability, Store, StoreError},
@@ -97,7 +102,12 @@ impl Replacement {
                 .find(|(key, _)| *key == slot.info.key())
                 .map(|(_, bytes)| bytes)
                 .ok_or(Error::StorageFailed)?;
-            slot.check(bytes, &self.vault_key, self.header.vault, &self.header.relay)?;
+            slot.check(
+                bytes,
+                &self.vault_key,
+                self.header.vault,
+                &self.header.relay,
+            )?;
         }
         let keys = self.vault_key.derive(self.header.vault)?;
         Session::load(self.header, keys, found)
@@ -223,7 +233,10 @@ impl<'a, P: Platform, T: 'static> Call<'a, P, T> {
 
     /// The operation by itself, with another output.
     #[cfg(target_arch = "wasm32")]
-    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U + 'static) -> Result<Steps<P, U>, Error> {
+    pub(crate) fn map<U>(
+        self,
+        convert: impl FnOnce(T) -> U + 'static,
+    ) -> Result<Steps<P, U>, Error> {
         self.try_map(|output| Ok(convert(output)))
     }
 
@@ -280,7 +293,10 @@ impl<P: Platform> Vault<P> {
     }
 
     /// Does all the waiting of an operation.
-    fn wait(&self, wait: Box<Wait<P>>) -> Pin<Box<dyn Future<Output = Result<Ready<P>, Error>> + '_>> {
+    fn wait(
+        &self,
+        wait: Box<Wait<P>>,
+    ) -> Pin<Box<dyn Future<Output = Result<Ready<P>, Error>> + '_>> {
         Box::pin(async move {
             let mut wait = *wait;
             let ticket = wait.ticket;
@@ -341,15 +357,6 @@ impl<P: Platform> Vault<P> {
         })
     }
 
-    /// Fails when the vault was locked since.
-    fn check(&self, ticket: Ticket) -> Result<(), Error> {
-        if self.epoch.get() == ticket.0 {
-            Ok(())
-        } else {
-            Err(Error::Locked)
-        }
-    }
-
     /// Whether a vault found in the store may be opened here.
     fn check_here(&self, header: &Header) -> Result<(), Error> {
         let mut state = self.state.borrow_mut();
@@ -394,7 +401,9 @@ impl<P: Platform> Vault<P> {
             Err(error) => return Err(error.into()),
         }
         let found = self.platform.store().read_all().await;
-        let opened = found.map_err(Error::from).and_then(|found| new.opened(found));
+        let opened = found
+            .map_err(Error::from)
+            .and_then(|found| new.opened(found));
         if first && opened.is_err() {
             // What cannot be opened again must not look like a vault somebody relies on.
             self.platform.store().destroy().await?;

@@ -2,10 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    Call, Stage, Vault,
-    call::Records,
-};
+use super::{Call, Stage, Vault, call::Records};
 use crate::{
     error::Error,
     format::{

@@ -1,6 +1,6 @@
 //! Taking keys over from an `.env` file.
 
-use keyferry_protocol::{Provider, shape};
+use keyferry_protocol::{Provider, shape, text};
 
 use super::{
     Call, KeyInfo, Vault,
@@ -9,12 +9,8 @@ use super::{
     session::Changes,
 };
 use crate::{
-    error::Error,
-    format::{
-        audit::Action,
-        id::Id,
-        key_record::KeyRecord,
-    },
+    error::{Arg, Error},
+    format::{audit::Action, id::Id, key_record::KeyRecord},
     platform::Platform,
     secret::Secret,
     store::Durability,
@@ -48,7 +44,8 @@ impl<P: Platform> Vault<P> {
         Call::new(self, || {
             let wait = self.begin(Records::Known)?;
             // Reads the lines; what is kept are copies in secrets of their own.
-            let text = std::str::from_utf8(text.expose()).map_err(|_| Error::BadArgument("text"))?;
+            let text =
+                std::str::from_utf8(text.expose()).map_err(|_| Error::BadArgument(Arg::Text))?;
             let mut skipped = Vec::new();
             let mut lines = Vec::new();
             let mut found: Vec<(KeyRecord, Secret)> = Vec::new();
@@ -113,7 +110,7 @@ impl<P: Platform> Vault<P> {
         };
         let name = name.trim();
         // A comment behind the value, as dotenv files have it.
-        let value = value.split(" #").next().unwrap_or(value);
+        let value = text::split_once(value, " #").map_or(value, |(value, _)| value);
         let named = self.catalogue.by_env_name(name);
         let key = clean_key(&Secret::copy_of(value.as_bytes()));
         let suggested = key.as_ref().ok().and_then(|key| {
@@ -126,7 +123,7 @@ impl<P: Platform> Vault<P> {
         });
         let looks_like_one = ["KEY", "TOKEN", "SECRET"]
             .iter()
-            .any(|word| name.to_ascii_uppercase().contains(word));
+            .any(|word| text::find(&name.to_ascii_uppercase(), word).is_some());
         match (named.or(suggested), key) {
             (Some(provider), Ok(key)) => Ok(Some((provider, key))),
             (Some(_), Err(error)) => Err(error),

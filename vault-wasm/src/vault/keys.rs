@@ -1,6 +1,6 @@
 //! Provider keys: add, list, remove.
 
-use keyferry_protocol::{Provider, shape};
+use keyferry_protocol::{Provider, shape, text};
 
 use super::{
     Call, Ticket, Vault,
@@ -8,7 +8,7 @@ use super::{
     session::{Changes, Session},
 };
 use crate::{
-    error::Error,
+    error::{Arg, Error},
     format::{
         audit::Action,
         id::{Id, Kind, RecordKey},
@@ -95,14 +95,14 @@ impl Session {
     /// from the second on.
     pub(super) fn free_name(&self, provider: &str, wanted: &str, also: &[KeyRecord]) -> String {
         let mut name = wanted.to_owned();
-        let mut number = 1_u32;
+        let mut number = 1_u64;
         while self.name_taken(provider, &name, None)
             || also
                 .iter()
                 .any(|other| other.provider == provider && other.name == name)
         {
             number += 1;
-            name = [wanted, " ", &number.to_string()].concat();
+            name = [wanted, " ", &text::decimal(number)].concat();
         }
         name
     }
@@ -131,7 +131,7 @@ impl Session {
 pub(super) fn clean_name(name: &str) -> Result<Option<String>, Error> {
     let name = name.trim();
     if name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Error::BadArgument("name"));
+        return Err(Error::BadArgument(Arg::Name));
     }
     Ok(if name.is_empty() {
         None
@@ -165,7 +165,7 @@ pub(super) fn new_record(
     let text = std::str::from_utf8(key.expose()).map_err(|_| Error::BadKeyFormat)?;
     Ok(KeyRecord {
         id,
-        provider: provider.id.to_string(),
+        provider: provider.id.clone().into_owned(),
         name: String::new(),
         preview: preview(text),
         active: true,
@@ -226,7 +226,11 @@ impl<P: Platform> Vault<P> {
                 changes.put_key(&record, Some(&key))?;
                 Ok(changes)
             });
-            Ok(wait.then(move |vault, ready| vault.changed_key(ready.ticket, Action::KeyAdded, id)))
+            Ok(
+                wait.then(move |vault, ready| {
+                    vault.changed_key(ready.ticket, Action::KeyAdded, id)
+                }),
+            )
         })
     }
 

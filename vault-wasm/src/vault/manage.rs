@@ -11,7 +11,7 @@ use super::{
     session::{Changes, Session},
 };
 use crate::{
-    error::Error,
+    error::{Arg, Error},
     format::{
         audit::Action,
         id::{Id, RecordKey},
@@ -98,7 +98,7 @@ impl<P: Platform> Vault<P> {
             let wait = self.begin(Records::Known)?;
             let wanted = KeyChanges {
                 name: match &wanted.name {
-                    Some(name) => Some(clean_name(name)?.ok_or(Error::BadArgument("name"))?),
+                    Some(name) => Some(clean_name(name)?.ok_or(Error::BadArgument(Arg::Name))?),
                     None => None,
                 },
                 ..*wanted
@@ -113,12 +113,12 @@ impl<P: Platform> Vault<P> {
                 }
                 record.active = wanted.active.unwrap_or(record.active);
                 record.expires_at = wanted.expires_at.unwrap_or(record.expires_at);
-                record.daily_cap_micros = wanted.daily_cap_micros.unwrap_or(record.daily_cap_micros);
+                record.daily_cap_micros =
+                    wanted.daily_cap_micros.unwrap_or(record.daily_cap_micros);
                 vault.put_changed(record, None)
             });
-            Ok(wait.then(move |vault, ready| {
-                vault.changed_key(ready.ticket, Action::KeyUpdated, id)
-            }))
+            Ok(wait
+                .then(move |vault, ready| vault.changed_key(ready.ticket, Action::KeyUpdated, id)))
         })
     }
 
@@ -218,9 +218,8 @@ impl<P: Platform> Vault<P> {
                 };
                 vault.put_changed(record, Some(&key))
             });
-            Ok(wait.then(move |vault, ready| {
-                vault.changed_key(ready.ticket, Action::KeyRotated, id)
-            }))
+            Ok(wait
+                .then(move |vault, ready| vault.changed_key(ready.ticket, Action::KeyRotated, id)))
         })
     }
 
@@ -252,11 +251,12 @@ impl<P: Platform> Vault<P> {
         Call::new(self, || {
             let wait = self.begin(Records::Fresh)?.proof_of(typed);
             if auto_lock_minutes.is_some_and(|minutes| !(1..=MAX_IDLE_MINUTES).contains(&minutes)) {
-                return Err(Error::BadArgument("autoLockMinutes"));
+                return Err(Error::BadArgument(Arg::AutoLockMinutes));
             }
             let wait = wait.change(Durability::Strict, move |_, _, session| {
                 let mut settings = session.settings().clone();
-                settings.auto_lock_minutes = auto_lock_minutes.unwrap_or(settings.auto_lock_minutes);
+                settings.auto_lock_minutes =
+                    auto_lock_minutes.unwrap_or(settings.auto_lock_minutes);
                 settings.lock_on_hide = lock_on_hide.unwrap_or(settings.lock_on_hide);
                 let mut changes = Changes::default();
                 changes.put(RecordKey::SETTINGS, settings.encode());

@@ -37,7 +37,7 @@ pub(crate) use session::Changes;
 pub use session::{Damage, DamageKind};
 pub use unlock::Unlock;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 
 use keyferry_protocol::{Catalogue, sealed::Sealer};
 
@@ -210,10 +210,10 @@ impl<P: Platform> Vault<P> {
                 .catalogue
                 .iter()
                 .map(|row| ProviderInfo {
-                    id: row.id.to_string(),
-                    name: row.name.to_string(),
-                    origin: row.origin.to_string(),
-                    key_page: row.key_page.to_string(),
+                    id: row.id.clone().into_owned(),
+                    name: row.name.clone().into_owned(),
+                    origin: row.origin.clone().into_owned(),
+                    key_page: row.key_page.clone().into_owned(),
                     has_key: session.is_some_and(|session| session.has_usable_key(&row.id, now)),
                 })
                 .collect(),
@@ -309,7 +309,7 @@ impl<P: Platform> Vault<P> {
         ticket: Ticket,
         look: impl FnOnce(&Session) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.with_mut(ticket, |session| look(session))
+        look(&*self.session(ticket)?)
     }
 
     /// Changes what is in memory.
@@ -318,12 +318,25 @@ impl<P: Platform> Vault<P> {
         ticket: Ticket,
         change: impl FnOnce(&mut Session) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        if self.epoch.get() != ticket.0 {
-            return Err(Error::Locked);
-        }
-        match &mut self.state.borrow_mut().stage {
-            Stage::Unlocked(session) => change(session),
-            _ => Err(Error::Locked),
+        change(&mut *self.session(ticket)?)
+    }
+
+    /// The open vault. Compiled once, unlike what is done with it.
+    fn session(&self, ticket: Ticket) -> Result<RefMut<'_, Session>, Error> {
+        self.check(ticket)?;
+        RefMut::filter_map(self.state.borrow_mut(), |state| match &mut state.stage {
+            Stage::Unlocked(session) => Some(&mut **session),
+            _ => None,
+        })
+        .map_err(|_| Error::Locked)
+    }
+
+    /// Fails when the vault was locked since.
+    fn check(&self, ticket: Ticket) -> Result<(), Error> {
+        if self.epoch.get() == ticket.0 {
+            Ok(())
+        } else {
+            Err(Error::Locked)
         }
     }
 

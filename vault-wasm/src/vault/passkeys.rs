@@ -7,12 +7,8 @@ use super::{
     unlock::read_slots,
 };
 use crate::{
-    error::Error,
-    format::{
-        audit::Action,
-        id::Id,
-        slot::Way,
-    },
+    error::{Arg, Error},
+    format::{audit::Action, id::Id, slot::Way},
     platform::{Platform, random_bytes},
     secret::Secret,
     store::Durability,
@@ -97,11 +93,11 @@ impl<P: Platform> Vault<P> {
             let wait = self.begin(Records::Fresh)?.proof_of(typed);
             let credential_len = new.credential_id.len();
             if credential_len == 0 || credential_len > MAX_CREDENTIAL_ID {
-                return Err(Error::BadArgument("credentialId"));
+                return Err(Error::BadArgument(Arg::CredentialId));
             }
             // WebAuthn Level 3 §10.1.4: PRF outputs are 32 bytes.
             if new.prf.expose().len() != 32 {
-                return Err(Error::BadArgument("prf"));
+                return Err(Error::BadArgument(Arg::Prf));
             }
             let name = super::keys::clean_name(&new.name)?.unwrap_or_else(|| "Passkey".to_owned());
             let rp_id = self.with(self.enter()?, |session| {
@@ -113,7 +109,7 @@ impl<P: Platform> Vault<P> {
             let wait = wait.change(Durability::Strict, move |vault, ready, session| {
                 let mut known = passkeys(&session.raw_records()?).into_iter();
                 if known.any(|known| known.credential_id == slot.info.credential_id) {
-                    return Err(Error::BadArgument("credentialId"));
+                    return Err(Error::BadArgument(Arg::CredentialId));
                 }
                 let mut changes = Changes::default();
                 vault.put_slot(&mut changes, session, &slot, ready.vault_key()?)?;

@@ -230,7 +230,13 @@ impl<P: Platform> Vault<P> {
         };
         let session = Session::load(old, keys, std::mem::take(&mut ready.found))?;
         let revision = session.next_revision();
-        self.replacement(header, slots, &|key| session.contents(key), Some(guard), revision)
+        self.replacement(
+            header,
+            slots,
+            &|key| session.contents(key),
+            Some(guard),
+            revision,
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls of the relay's own routes, and what is remembered of it.
 
-use keyferry_protocol::{ErrorCode, header, json, sealed::Sealer};
+use keyferry_protocol::{ErrorCode, header, json, sealed::Sealer, text};
 
 use super::{Call, Stage, Ticket, Vault, call::Records};
 use crate::{
@@ -142,7 +142,7 @@ fn lease_terms(new: &NewLease) -> String {
     let mut body = String::new();
     if let Some(seconds) = new.ttl_seconds {
         body.push_str(",\"ttlSeconds\":");
-        body.push_str(&seconds.to_string());
+        body.push_str(&text::decimal(seconds));
     }
     if let Some(micros) = new.max_micros {
         body.push_str(",\"maxUsd\":");
@@ -164,8 +164,8 @@ fn lease_terms(new: &NewLease) -> String {
 
 /// Millionths as a decimal fraction.
 fn decimal(micros: u64) -> String {
-    let fraction = (1_000_000 + micros % 1_000_000).to_string();
-    let whole = (micros / 1_000_000).to_string();
+    let fraction = text::decimal(1_000_000 + micros % 1_000_000);
+    let whole = text::decimal(micros / 1_000_000);
     [whole.as_str(), ".", fraction.get(1..).unwrap_or("0")].concat()
 }
 

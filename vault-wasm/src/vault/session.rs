@@ -66,7 +66,7 @@ impl DamageKind {
 impl From<FormatError> for DamageKind {
     fn from(error: FormatError) -> Self {
         match error {
-            FormatError::FutureVersion(_) => Self::FutureVersion,
+            FormatError::FutureVersion => Self::FutureVersion,
             _ => Self::Corrupt,
         }
     }
@@ -103,7 +103,11 @@ impl Changes {
     }
 
     /// The record of a key, and the key itself where it is new.
-    pub(super) fn put_key(&mut self, record: &KeyRecord, key: Option<&Secret>) -> Result<(), Error> {
+    pub(super) fn put_key(
+        &mut self,
+        record: &KeyRecord,
+        key: Option<&Secret>,
+    ) -> Result<(), Error> {
         self.put(RecordKey::new(Kind::Metadata, record.id), record.encode()?);
         if let Some(key) = key {
             // Encrypted while the change is staged, in this same call.

@@ -8,6 +8,7 @@ mod sealing;
 
 use super::*;
 use crate::{
+    Arg,
     format::id::{Id, Kind},
     secret::Secret,
     store::StoreError,

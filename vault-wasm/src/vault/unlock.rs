@@ -187,17 +187,19 @@ impl<P: Platform> Vault<P> {
     ) -> Result<Box<Wait<P>>, Error> {
         let password = self.normalize(typed)?;
         let wait = self.begin(Records::Known)?.slot_for(password);
-        Ok(wait.change(Durability::Strict, move |vault, ready, session| {
-            let mut changes = Changes::default();
-            // Another tab may have been faster.
-            if let Some(new) = &ready.slot
-                && session.record(old).is_some()
-            {
-                vault.put_slot(&mut changes, session, new, &vault_key)?;
-                changes.delete(old);
-            }
-            Ok(changes)
-        }))
+        Ok(
+            wait.change(Durability::Strict, move |vault, ready, session| {
+                let mut changes = Changes::default();
+                // Another tab may have been faster.
+                if let Some(new) = &ready.slot
+                    && session.record(old).is_some()
+                {
+                    vault.put_slot(&mut changes, session, new, &vault_key)?;
+                    changes.delete(old);
+                }
+                Ok(changes)
+            }),
+        )
     }
 
     /// Finds the slot for a way of unlocking.

@@ -69,11 +69,11 @@ fn metadata_changes_and_names_stay_unique() {
     assert_eq!(taken.unwrap_err(), Error::DuplicateName);
     assert_eq!(
         block_on(vault.update_key(id, &named(" "))).unwrap_err(),
-        Error::BadArgument("name")
+        Error::BadArgument(Arg::Name)
     );
     assert_eq!(
         block_on(vault.update_key(id, &named("a\nb"))).unwrap_err(),
-        Error::BadArgument("name")
+        Error::BadArgument(Arg::Name)
     );
     block_on(vault.update_key(id, &named("work"))).unwrap();
     let nobody = Id::from_bytes([9; 16]);
@@ -207,11 +207,11 @@ fn settings_need_the_password_and_hold_at_once() {
     assert_eq!(change("wrong", 5).unwrap_err(), Error::WrongPassword);
     assert_eq!(
         change(PASSWORD, 0).unwrap_err(),
-        Error::BadArgument("autoLockMinutes")
+        Error::BadArgument(Arg::AutoLockMinutes)
     );
     assert_eq!(
         change(PASSWORD, 1441).unwrap_err(),
-        Error::BadArgument("autoLockMinutes")
+        Error::BadArgument(Arg::AutoLockMinutes)
     );
     let settings = change(PASSWORD, 5).unwrap();
     assert_eq!(

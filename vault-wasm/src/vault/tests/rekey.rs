@@ -43,7 +43,7 @@ fn passkeys_open_the_vault_and_adding_needs_the_password() {
         block_on(vault.add_passkey(&secret(PASSWORD), &passkey(name, seed))).unwrap();
     }
     let again = block_on(vault.add_passkey(&secret(PASSWORD), &passkey("again", 1)));
-    assert_eq!(again.unwrap_err(), Error::BadArgument("credentialId"));
+    assert_eq!(again.unwrap_err(), Error::BadArgument(Arg::CredentialId));
     for seed in [1, 2] {
         vault.lock(Reason::Requested);
         let request = block_on(vault.passkey_request()).unwrap();
@@ -67,11 +67,11 @@ fn what_is_no_prf_output_is_refused() {
     let mut short = passkey("x", 1);
     short.prf = Secret::copy_of(&[1; 16]);
     let refused = block_on(vault.add_passkey(&secret(PASSWORD), &short));
-    assert_eq!(refused.unwrap_err(), Error::BadArgument("prf"));
+    assert_eq!(refused.unwrap_err(), Error::BadArgument(Arg::Prf));
     let mut empty = passkey("x", 1);
     empty.credential_id = Vec::new();
     let refused = block_on(vault.add_passkey(&secret(PASSWORD), &empty));
-    assert_eq!(refused.unwrap_err(), Error::BadArgument("credentialId"));
+    assert_eq!(refused.unwrap_err(), Error::BadArgument(Arg::CredentialId));
 }
 
 #[test]
