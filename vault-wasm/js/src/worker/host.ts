@@ -321,7 +321,7 @@ export class Host {
     if (!session) return;
     if (this.#snapshot?.state === "unlocked") {
       // Listing reads what others wrote.
-      await this.run((vault) => vault.keysList({}));
+      await this.run((vault) => vault.call("keysList", {}));
     } else if (!session.busy) {
       // Another tab may have created or deleted the vault, which is found out by opening anew.
       await this.#drop();
