@@ -64,7 +64,8 @@ pub(crate) fn npm() -> Result<()> {
 
     let bindings = root().join("target/wasm-bindgen");
     let module = bindings.join("vault_bg.wasm");
-    if !up_to_date(&module, &[compiled()]) {
+    let mute = root().join("vault-wasm/js/build/mute.mjs");
+    if !up_to_date(&module, &[compiled(), mute.clone()]) {
         step("generating its bindings");
         let path = tools::path_with(&[&WASM_BINDGEN])?;
         run_quiet(
@@ -74,6 +75,7 @@ pub(crate) fn npm() -> Result<()> {
                 .arg(&bindings)
                 .arg(compiled()),
         )?;
+        run(Command::new("node").arg(mute).arg(&module))?;
         let optimised = bindings.join("vault_bg.opt.wasm");
         run_quiet(
             Command::new("node")
