@@ -15,23 +15,24 @@ pub const DEFAULT_IDLE_MINUTES: u16 = 30;
 /// The most that can be set.
 pub const MAX_IDLE_MINUTES: u16 = 1440;
 
-/// Why the vault was locked.
+/// Why the vault was locked. The discriminant stands in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 pub enum Reason {
     /// Somebody asked for it.
-    Requested,
+    Requested = 1,
     /// Not used for the idle time.
-    Idle,
+    Idle = 2,
     /// Open for the maximum time.
-    MaxAge,
+    MaxAge = 3,
     /// No page of the vault is visible, and the person wants it locked then.
-    Hidden,
+    Hidden = 4,
     /// The clock went backwards.
-    Clock,
+    Clock = 5,
     /// Another tab changed the vault key.
-    Rekeyed,
+    Rekeyed = 6,
     /// The stored vault is gone.
-    StorageLost,
+    StorageLost = 7,
 }
 
 impl Reason {

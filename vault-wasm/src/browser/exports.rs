@@ -40,11 +40,11 @@ fn promise(work: Pin<Box<dyn Future<Output = Outward>>>) -> Promise {
 
 /// Writes usage and audit events behind a call. What cannot be written stays in memory and is
 /// written behind the next.
-fn flush_behind(vault: Inner) {
-    drop(promise(Box::pin(async move {
+fn flush_behind(vault: Inner) -> Promise {
+    promise(Box::pin(async move {
         drop(vault.flush().await);
         Ok(JsValue::UNDEFINED)
-    })));
+    }))
 }
 
 #[wasm_bindgen]
@@ -76,7 +76,7 @@ impl Vault {
                 Ok(steps) => vault.run(steps).await,
                 Err(error) => Err(error),
             };
-            flush_behind(vault);
+            drop(flush_behind(vault));
             outcome.map_err(|error| js::error(&error))
         }))
     }
@@ -89,6 +89,12 @@ impl Vault {
     /// Locks at once; secrets are wiped when this returns.
     pub fn lock(&self, _reason: JsValue) {
         self.inner.lock(Reason::Requested);
+    }
+
+    /// Writes what is not written yet, also what a lock left behind. Resolves when that is done or
+    /// has turned out impossible.
+    pub fn flush(&self) -> Promise {
+        flush_behind(Rc::clone(&self.inner))
     }
 
     /// Checks the deadlines → `{lockAt, warnAt}`
@@ -121,7 +127,7 @@ fn with_meter(vault: Inner, response: Response, meter: Option<Box<Meter>>) -> Re
     let Some(meter) = meter else { return response };
     metered(response, meter, move |meter, interrupted| {
         vault.settle(meter, interrupted);
-        flush_behind(Rc::clone(&vault));
+        drop(flush_behind(Rc::clone(&vault)));
     })
 }
 
@@ -161,7 +167,7 @@ async fn fetch(vault: Inner, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
     let outcome = vault.fetch(&parsed).await;
-    flush_behind(Rc::clone(&vault));
+    drop(flush_behind(Rc::clone(&vault)));
     match outcome {
         Ok(Outcome::Answer { answer, key, meter }) => Ok(Builder::new()
             .set("response", with_meter(vault, answer.0, meter))

@@ -73,6 +73,8 @@ kinds! {
     SettingsChanged = 17 "settings_changed";
     /// A lease was made with a key; the number is the answer's status.
     Leased = 18 "leased";
+    /// The vault was locked; the number is the reason, see [`crate::lock::Reason`].
+    Locked = 19 "locked";
 }
 
 /// One event: 27 bytes.
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let events: Vec<Event> = (1..=18)
+        let events: Vec<Event> = (1..=19)
             .map(|byte| Event {
                 at: u64::from(byte) * 1000,
                 action: Action::from_byte(byte).unwrap(),
@@ -145,7 +147,7 @@ mod tests {
             })
             .collect();
         let bytes = encode(&events).unwrap();
-        assert_eq!(bytes.len(), 3 + 18 * 27);
+        assert_eq!(bytes.len(), 3 + 19 * 27);
         assert_eq!(decode(&bytes), Ok(events));
         assert_eq!(decode(&bytes[..30]), Err(FormatError::Malformed));
         assert_eq!(Action::from_byte(0), None);

@@ -1,10 +1,6 @@
 //! The audit log and the reports read from it and from the usage records.
 
-use super::{
-    Call, Vault,
-    call::Records,
-    session::{Changes, Session},
-};
+use super::{Call, Vault, call::Records, change::Changes, session::Session};
 use crate::{
     error::Error,
     format::{
@@ -36,7 +32,7 @@ impl<P: Platform> Vault<P> {
     pub(crate) fn note(&self, action: Action, id: Id, number: u16) {
         let at = self.now();
         if let super::Stage::Unlocked(session) = &mut self.state.borrow_mut().stage {
-            session.unsaved_events.push(AuditEvent {
+            session.unsaved.events.push(AuditEvent {
                 at,
                 action,
                 id,
@@ -105,7 +101,7 @@ impl Session {
 
     /// At most `limit` events, the newest first.
     fn newest_events(&self, limit: usize) -> Vec<AuditEvent> {
-        let mut events: Vec<AuditEvent> = self.unsaved_events.clone();
+        let mut events: Vec<AuditEvent> = self.unsaved.events.clone();
         events.reverse();
         for chunk in self.audit_chunks().rev() {
             if events.len() >= limit {

@@ -8,8 +8,9 @@ use std::{
 use super::{
     Call, Vault,
     call::{Ready, Records},
+    change::Changes,
     seal_all::Contents,
-    session::{Changes, Session},
+    session::Session,
     unlock::{find_header, read_slots},
 };
 use crate::{

@@ -13,12 +13,12 @@
 use std::{cell::Cell, pin::Pin};
 
 use super::{
-    Stage, Ticket, Vault,
-    backup::bad_backup,
+    Ticket, Vault,
+    change::Changes,
     kek::NewSlot,
     relay::{ContextOf, Question},
-    session::{Changes, Session},
-    unlock::{Kek, Unlock, find_header},
+    session::Session,
+    unlock::Unlock,
 };
 use crate::{
     error::Error,
@@ -28,9 +28,9 @@ use crate::{
         keys::VaultKey,
         slot::SlotInfo,
     },
-    platform::{Clock, Platform},
+    platform::Platform,
     secret::Secret,
-    store::{Batch, Durability, Store, StoreError},
+    store::{Batch, Durability},
 };
 
 /// Records as they lie at rest.
@@ -71,6 +71,21 @@ pub(super) struct Ready<P: Platform> {
 }
 
 impl<P: Platform> Ready<P> {
+    pub(super) fn new(ticket: Ticket) -> Self {
+        Self {
+            ticket,
+            header: None,
+            found: Found::new(),
+            proven: None,
+            failures: 0,
+            slot: None,
+            key: Cell::new(None),
+            answer: Vec::new(),
+            session: None,
+            next: None,
+        }
+    }
+
     /// The header of the records.
     pub(super) fn header(&self) -> Result<&Header, Error> {
         self.header.as_ref().ok_or(Error::Corrupt)
@@ -95,7 +110,7 @@ pub(super) struct Replacement {
 
 impl Replacement {
     /// Opens what was just written the way it will be opened later.
-    fn opened(self, found: Found) -> Result<Session, Error> {
+    pub(super) fn opened(self, found: Found) -> Result<Session, Error> {
         for slot in &self.slots {
             let bytes = found
                 .iter()
@@ -121,20 +136,35 @@ type Finish<P, T> = Box<dyn FnOnce(&Vault<P>, &mut Ready<P>) -> Result<T, Error>
 
 /// What an operation waits for.
 pub(super) struct Wait<P: Platform> {
-    ticket: Ticket,
-    records: Records,
+    pub(super) ticket: Ticket,
+    pub(super) records: Records,
     /// Whether it is refused when the vault is bound to another relay.
-    here: bool,
-    proof: Option<Unlock>,
-    password: Option<Secret>,
-    ask: Option<(Ask<P>, Option<ContextOf<P>>)>,
-    plan: Option<(Durability, Plan<P>)>,
-    replace: Option<Replace<P>>,
+    pub(super) here: bool,
+    pub(super) proof: Option<Unlock>,
+    pub(super) password: Option<Secret>,
+    pub(super) ask: Option<(Ask<P>, Option<ContextOf<P>>)>,
+    pub(super) plan: Option<(Durability, Plan<P>)>,
+    pub(super) replace: Option<Replace<P>>,
     /// Whether the store is emptied, and the database deleted.
-    destroy: bool,
+    pub(super) destroy: bool,
 }
 
 impl<P: Platform> Wait<P> {
+    /// For nothing but these records.
+    pub(super) fn new(ticket: Ticket, records: Records) -> Box<Self> {
+        Box::new(Self {
+            ticket,
+            records,
+            here: false,
+            proof: None,
+            password: None,
+            ask: None,
+            plan: None,
+            replace: None,
+            destroy: false,
+        })
+    }
+
     /// The store is emptied, and the database deleted.
     pub(super) fn destroy(mut self: Box<Self>) -> Box<Self> {
         self.destroy = true;
@@ -209,8 +239,8 @@ impl<P: Platform> Wait<P> {
 
 /// An operation, ready to be run.
 pub(crate) struct Steps<P: Platform, T> {
-    wait: Box<Wait<P>>,
-    finish: Finish<P, T>,
+    pub(super) wait: Box<Wait<P>>,
+    pub(super) finish: Finish<P, T>,
 }
 
 /// An operation that has begun. Awaiting it runs it.
@@ -257,157 +287,5 @@ impl<'a, P: Platform, T: 'static> IntoFuture for Call<'a, P, T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.vault.run(self.steps?).await })
-    }
-}
-
-impl<P: Platform> Vault<P> {
-    /// Begins an operation of the open vault; counts as a use of it.
-    pub(super) fn begin(&self, records: Records) -> Result<Box<Wait<P>>, Error> {
-        self.enter()?;
-        Ok(self.begin_closed(records))
-    }
-
-    /// Begins an operation that works on a locked vault too.
-    pub(super) fn begin_closed(&self, records: Records) -> Box<Wait<P>> {
-        Box::new(Wait {
-            ticket: Ticket(self.epoch.get()),
-            records,
-            here: false,
-            proof: None,
-            password: None,
-            ask: None,
-            plan: None,
-            replace: None,
-            destroy: false,
-        })
-    }
-
-    /// Runs an operation.
-    pub(crate) async fn run<T>(&self, steps: Steps<P, T>) -> Result<T, Error> {
-        let mut ready = self.wait(steps.wait).await?;
-        let output = (steps.finish)(self, &mut ready)?;
-        if let Some(next) = ready.next.take() {
-            drop(self.wait(next).await);
-        }
-        Ok(output)
-    }
-
-    /// Does all the waiting of an operation.
-    fn wait(
-        &self,
-        wait: Box<Wait<P>>,
-    ) -> Pin<Box<dyn Future<Output = Result<Ready<P>, Error>> + '_>> {
-        Box::pin(async move {
-            let mut wait = *wait;
-            let ticket = wait.ticket;
-            let mut ready = Ready {
-                ticket,
-                header: None,
-                found: Found::new(),
-                proven: None,
-                failures: 0,
-                slot: None,
-                key: Cell::new(None),
-                answer: Vec::new(),
-                session: None,
-                next: None,
-            };
-            let given = matches!(wait.records, Records::Given(_));
-            let open = matches!(wait.records, Records::Known | Records::Fresh);
-            match wait.records {
-                Records::Known => {}
-                Records::Fresh => self.refresh(ticket).await?,
-                Records::Stored => ready.found = self.platform.store().read_all().await?,
-                Records::Given(found) => ready.found = found,
-            }
-            if !open {
-                ready.header = Some(find_header(&ready.found)?);
-            } else if wait.proof.is_some() {
-                (ready.header, ready.found) = self.with(ticket, |session| {
-                    Ok((Some(session.header().clone()), session.raw_records()?))
-                })?;
-            }
-            if wait.here {
-                self.check_here(ready.header()?)?;
-            }
-            if let Some(way) = wait.proof.take() {
-                let opened = self.prove(&mut ready, &way).await;
-                opened.map_err(|error| if given { bad_backup(error) } else { error })?;
-            }
-            if let Some(password) = wait.password.take() {
-                ready.slot = Some(self.new_password_slot(&password).await?);
-            }
-            self.check(ticket)?;
-            if let Some((question, context)) = wait.ask.take() {
-                let question = question(self, &ready)?;
-                ready.answer = self.post(ticket, &question, context.as_ref()).await?;
-            }
-            if let Some(make) = wait.replace.take() {
-                let new = make(self, &mut ready)?;
-                ready.session = Some(self.write_whole(ticket, new).await?);
-            }
-            if wait.destroy {
-                self.platform.store().destroy().await?;
-            }
-            if let Some((durability, plan)) = wait.plan.take() {
-                self.commit(ticket, durability, &|session| plan(self, &ready, session))
-                    .await?;
-            }
-            Ok(ready)
-        })
-    }
-
-    /// Whether a vault found in the store may be opened here.
-    fn check_here(&self, header: &Header) -> Result<(), Error> {
-        let mut state = self.state.borrow_mut();
-        // Another tab may have created it since this one looked.
-        if matches!(state.stage, Stage::Empty) {
-            state.stage = Stage::Locked;
-        }
-        if header.relay == self.config.relay.base() {
-            Ok(())
-        } else {
-            Err(Error::RelayChanged)
-        }
-    }
-
-    /// Opens a slot, after the delay that is due.
-    async fn prove(&self, ready: &mut Ready<P>, way: &Unlock) -> Result<(), Error> {
-        ready.failures = self.state.borrow().throttle.failures();
-        let header = ready.header()?;
-        let attempt = self.attempt(&ready.found, way)?;
-        if attempt.delay > 0 {
-            self.platform.clock().sleep(attempt.delay).await;
-        }
-        let kek = match self.kek_of(&attempt, way)? {
-            Kek::Known(kek) => kek,
-            Kek::OfPassword(password) => self.password_kek(&attempt.slot.info, &password).await?,
-        };
-        let vault_key = self.open_slot(&attempt, way, &kek, header)?;
-        ready.proven = Some((attempt.slot.info, vault_key));
-        Ok(())
-    }
-
-    /// Writes a vault whole and opens it again.
-    async fn write_whole(&self, ticket: Ticket, new: Replacement) -> Result<Session, Error> {
-        self.check(ticket)?;
-        let first = new.batch.guard.is_none();
-        match self.platform.store().write(&new.batch).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict) if first => {
-                self.state.borrow_mut().stage = Stage::Locked;
-                return Err(Error::Exists);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let found = self.platform.store().read_all().await;
-        let opened = found
-            .map_err(Error::from)
-            .and_then(|found| new.opened(found));
-        if first && opened.is_err() {
-            // What cannot be opened again must not look like a vault somebody relies on.
-            self.platform.store().destroy().await?;
-        }
-        opened
     }
 }

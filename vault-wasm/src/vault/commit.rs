@@ -1,9 +1,6 @@
 //! Writing: plan on what is known, write if nobody else did, otherwise read anew and plan again.
 
-use super::{
-    Ticket, Vault,
-    session::{Changes, Session},
-};
+use super::{Ticket, Vault, change::Changes, session::Session};
 use crate::{
     error::Error,
     format::{header::Header, id::RecordKey},

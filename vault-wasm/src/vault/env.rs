@@ -5,8 +5,8 @@ use keyferry_protocol::{Provider, shape, text};
 use super::{
     Call, KeyInfo, Vault,
     call::Records,
+    change::Changes,
     keys::{clean_key, new_record},
-    session::Changes,
 };
 use crate::{
     error::{Arg, Error},

@@ -1,9 +1,6 @@
 //! From what a person has to the key that opens a slot.
 
-use super::{
-    Vault,
-    session::{Changes, Session},
-};
+use super::{Vault, change::Changes, session::Session};
 use crate::{
     error::Error,
     format::{

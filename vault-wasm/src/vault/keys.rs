@@ -2,11 +2,7 @@
 
 use keyferry_protocol::{Provider, shape, text};
 
-use super::{
-    Call, Ticket, Vault,
-    call::Records,
-    session::{Changes, Session},
-};
+use super::{Call, Ticket, Vault, call::Records, change::Changes, session::Session};
 use crate::{
     error::{Arg, Error},
     format::{

@@ -6,9 +6,10 @@ use keyferry_protocol::{Verdict, json};
 use super::{
     Call, KeyInfo, Stage, Ticket, Vault,
     call::Records,
+    change::Changes,
     keys::{clean_key, clean_name, new_record},
     relay::{ContextOf, Question},
-    session::{Changes, Session},
+    session::Session,
 };
 use crate::{
     error::{Arg, Error},
@@ -295,6 +296,8 @@ impl<P: Platform> Vault<P> {
     pub fn destroy(&self) -> Call<'_, P, ()> {
         Call::new(self, || {
             self.lock(Reason::Requested);
+            // Nothing is left to be written to what is deleted.
+            drop(self.parting.take());
             Ok(self
                 .begin_closed(Records::Known)
                 .destroy()

@@ -6,8 +6,11 @@
 mod audit;
 mod backup;
 mod call;
+mod change;
 mod commit;
 mod create;
+mod damage;
+mod driver;
 mod env;
 mod kek;
 mod keys;
@@ -26,18 +29,21 @@ pub use backup::Imported;
 pub use call::Call;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use call::Steps;
+pub(crate) use change::Changes;
 pub use create::Created;
+pub use damage::{Damage, DamageKind};
 pub use env::{EnvImport, Skipped};
 pub use keys::{KeyInfo, NewKey};
 pub use manage::{KeyChanges, TestReport};
 pub use passkeys::{NewPasskey, PasskeyInfo, PasskeyRequest};
 pub use rekey::PasskeyProof;
 pub use relay::{ContextOf, NewLease};
-pub(crate) use session::Changes;
-pub use session::{Damage, DamageKind};
 pub use unlock::Unlock;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    task::Waker,
+};
 
 use keyferry_protocol::{Catalogue, sealed::Sealer};
 
@@ -47,7 +53,7 @@ use crate::{
     format::{header::Header, id::RecordKey},
     lock::{Action, Input, Machine, Policy, Reason},
     platform::{Clock, Event, Events, Platform},
-    store::Store,
+    store::{Batch, Store},
 };
 use session::Session;
 use unlock::Throttle;
@@ -116,7 +122,10 @@ pub struct Vault<P: Platform> {
     state: RefCell<State>,
     /// Counts locks, so that a call under way notices one.
     epoch: Cell<u64>,
-    flushing: Cell<bool>,
+    /// Those waiting for their turn to write behind, while somebody does.
+    flushing: RefCell<Option<Vec<Waker>>>,
+    /// What was unsaved when the vault was locked: encrypted, and not written yet.
+    parting: RefCell<Option<Batch>>,
 }
 
 /// What a page shows without asking further.
@@ -177,7 +186,8 @@ impl<P: Platform> Vault<P> {
                 sealer: None,
             }),
             epoch: Cell::new(0),
-            flushing: Cell::new(false),
+            flushing: RefCell::new(None),
+            parting: RefCell::new(None),
         })
     }
 
@@ -270,9 +280,13 @@ impl<P: Platform> Vault<P> {
         let action = {
             let mut state = self.state.borrow_mut();
             let action = state.machine.handle(input, now);
-            if let Action::Lock(_) = action {
+            if let Action::Lock(reason) = action {
                 // Dropping the session wipes every derived key.
-                state.stage = Stage::Locked;
+                if let Stage::Unlocked(mut session) =
+                    std::mem::replace(&mut state.stage, Stage::Locked)
+                {
+                    *self.parting.borrow_mut() = self.parting_of(&mut session, reason, now);
+                }
                 state.sealer = None;
                 self.epoch.set(self.epoch.get() + 1);
             }

@@ -3,7 +3,7 @@
 use super::{
     Call, Vault,
     call::{Found, Records},
-    session::Changes,
+    change::Changes,
     unlock::read_slots,
 };
 use crate::{

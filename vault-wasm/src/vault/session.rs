@@ -3,12 +3,15 @@
 
 use zeroize::Zeroizing;
 
-use super::table::Table;
+use super::{
+    damage::{Damage, DamageKind},
+    table::Table,
+    usage::Unsaved,
+};
 use crate::{
     error::Error,
     format::{
         FormatError,
-        audit::Event as AuditEvent,
         codec::Reader,
         envelope::{self, Prefix},
         header::Header,
@@ -20,142 +23,22 @@ use crate::{
         usage::{Usage, day_of},
     },
     lock::DEFAULT_IDLE_MINUTES,
-    platform::{Random, random_bytes},
     secret::Secret,
-    store::{Batch, Durability},
 };
-
-/// What is wrong with a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DamageKind {
-    /// It is listed and not there.
-    Missing,
-    /// It is older than listed.
-    RolledBack,
-    /// It does not open: altered, truncated, or another record's.
-    Corrupt,
-    /// It was written by a newer version.
-    FutureVersion,
-    /// It is there and not listed: nothing of this vault wrote it.
-    Foreign,
-}
-
-impl DamageKind {
-    /// The name used in JavaScript.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::RolledBack => "rolled_back",
-            Self::Corrupt => "corrupt",
-            Self::FutureVersion => "future_version",
-            Self::Foreign => "foreign",
-        }
-    }
-
-    /// What using the record anyway fails with.
-    #[must_use]
-    pub const fn error(self) -> Error {
-        match self {
-            Self::FutureVersion => Error::FutureVersion,
-            _ => Error::Corrupt,
-        }
-    }
-}
-
-impl From<FormatError> for DamageKind {
-    fn from(error: FormatError) -> Self {
-        match error {
-            FormatError::FutureVersion => Self::FutureVersion,
-            _ => Self::Corrupt,
-        }
-    }
-}
-
-/// A damaged record. It is left as it is; everything else stays usable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damage {
-    /// Which.
-    pub record: RecordKey,
-    /// How.
-    pub kind: DamageKind,
-}
-
-/// What a change puts into a record.
-pub(super) enum Content {
-    /// To be encrypted.
-    Text(Zeroizing<Vec<u8>>),
-    /// Sealed already, for [`Session::next_revision`] (slots).
-    Sealed(Vec<u8>),
-}
-
-/// One change of the vault: all of it or nothing.
-#[derive(Default)]
-pub(crate) struct Changes {
-    puts: Vec<(RecordKey, Content)>,
-    deletes: Vec<RecordKey>,
-}
-
-impl Changes {
-    pub(crate) fn put(&mut self, key: RecordKey, text: Zeroizing<Vec<u8>>) -> &mut Self {
-        self.puts.push((key, Content::Text(text)));
-        self
-    }
-
-    /// The record of a key, and the key itself where it is new.
-    pub(super) fn put_key(
-        &mut self,
-        record: &KeyRecord,
-        key: Option<&Secret>,
-    ) -> Result<(), Error> {
-        self.put(RecordKey::new(Kind::Metadata, record.id), record.encode()?);
-        if let Some(key) = key {
-            // Encrypted while the change is staged, in this same call.
-            self.put(
-                RecordKey::new(Kind::Secret, record.id),
-                key.expose().to_vec().into(),
-            );
-        }
-        Ok(())
-    }
-
-    pub(super) fn put_sealed(&mut self, key: RecordKey, bytes: Vec<u8>) -> &mut Self {
-        self.puts.push((key, Content::Sealed(bytes)));
-        self
-    }
-
-    pub(super) fn delete(&mut self, key: RecordKey) -> &mut Self {
-        self.deletes.push(key);
-        self
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.deletes.is_empty()
-    }
-}
-
-/// A change, encrypted and ready to be written.
-pub(super) struct Staged {
-    pub(super) batch: Batch,
-    manifest: Manifest,
-    manifest_bytes: Vec<u8>,
-}
 
 /// The open vault.
 pub(crate) struct Session {
-    header: Header,
-    keys: VaultKeys,
-    manifest: Manifest,
-    manifest_bytes: Vec<u8>,
-    records: Table<RecordKey, Vec<u8>>,
+    pub(super) header: Header,
+    pub(super) keys: VaultKeys,
+    pub(super) manifest: Manifest,
+    pub(super) manifest_bytes: Vec<u8>,
+    pub(super) records: Table<RecordKey, Vec<u8>>,
     settings: Settings,
-    key_records: Vec<KeyRecord>,
-    usage: Table<Id, Usage>,
-    damage: Vec<Damage>,
-    /// Usage not yet written, by key.
-    pub(super) unsaved_usage: Table<Id, Usage>,
-    /// Events not yet written.
-    pub(super) unsaved_events: Vec<AuditEvent>,
+    pub(super) key_records: Vec<KeyRecord>,
+    pub(super) usage: Table<Id, Usage>,
+    pub(super) damage: Vec<Damage>,
+    /// Not yet written.
+    pub(super) unsaved: Unsaved,
 }
 
 impl Session {
@@ -190,8 +73,7 @@ impl Session {
             key_records: Vec::new(),
             usage: Table::default(),
             damage: Vec::new(),
-            unsaved_usage: Table::default(),
-            unsaved_events: Vec::new(),
+            unsaved: Unsaved::default(),
         };
         session.read_records();
         Ok(session)
@@ -227,7 +109,7 @@ impl Session {
         self.key_records.insert(at, record);
     }
 
-    fn read_record(&mut self, key: RecordKey) -> Result<(), DamageKind> {
+    pub(super) fn read_record(&mut self, key: RecordKey) -> Result<(), DamageKind> {
         let expected = self.manifest.revision_of(key).ok_or(DamageKind::Foreign)?;
         let bytes = self.records.get(key).ok_or(DamageKind::Missing)?;
         let revision = Prefix::read(&mut Reader::new(bytes), key.kind)?.revision;
@@ -344,8 +226,7 @@ impl Session {
 
     /// Takes over what another session of the same vault has not written yet.
     pub(super) fn take_unsaved(&mut self, other: &mut Self) {
-        self.unsaved_usage = std::mem::take(&mut other.unsaved_usage);
-        self.unsaved_events = std::mem::take(&mut other.unsaved_events);
+        self.unsaved = std::mem::take(&mut other.unsaved);
     }
 
     /// The bytes at rest of what every write changes.
@@ -361,7 +242,7 @@ impl Session {
     /// Usage of a key: what is stored and what is not yet.
     pub(super) fn usage(&self, id: Id) -> Usage {
         let mut usage = self.stored_usage(id);
-        if let Some(unsaved) = self.unsaved_usage.get(id) {
+        if let Some(unsaved) = self.unsaved.usage.get(id) {
             usage.last_used_at = usage.last_used_at.max(unsaved.last_used_at);
             unsaved.days.iter().for_each(|day| usage.add(day));
         }
@@ -416,87 +297,6 @@ impl Session {
             Err(reason)
         } else {
             Ok(usable.into_iter().map(|(_, id)| id).collect())
-        }
-    }
-
-    pub(super) fn next_revision(&self) -> u64 {
-        self.manifest.revision + 1
-    }
-
-    /// Encrypts a change. Nothing in memory changes until [`Session::adopt`].
-    pub(super) fn stage(
-        &self,
-        changes: Changes,
-        durability: Durability,
-        random: &impl Random,
-    ) -> Result<Staged, Error> {
-        let revision = self.next_revision();
-        let mut manifest = self.manifest.clone();
-        manifest.revision = revision;
-        let mut puts = Vec::with_capacity(changes.puts.len() + 1);
-        for (key, content) in changes.puts {
-            let bytes = match content {
-                Content::Sealed(bytes) => bytes,
-                Content::Text(text) => {
-                    let record_key = self.keys.for_kind(key.kind).ok_or(Error::Corrupt)?;
-                    let nonce = random_bytes(random)?;
-                    envelope::seal(record_key, &nonce, self.header.vault, key, revision, &text)?
-                }
-            };
-            manifest.set(key, revision);
-            puts.push((key, bytes));
-        }
-        for key in &changes.deletes {
-            manifest.remove(*key);
-        }
-        let manifest_bytes = manifest.encode(self.header.vault, &self.keys)?;
-        puts.push((RecordKey::MANIFEST, manifest_bytes.clone()));
-        Ok(Staged {
-            batch: Batch {
-                guard: Some(self.manifest_bytes.clone()),
-                clear: false,
-                puts,
-                deletes: changes.deletes,
-                durability,
-            },
-            manifest,
-            manifest_bytes,
-        })
-    }
-
-    /// Takes over a change that has been written.
-    pub(super) fn adopt(&mut self, staged: Staged) {
-        // A reload meanwhile may have read this change already, or a later one.
-        if staged.manifest.revision <= self.manifest.revision {
-            return;
-        }
-        self.manifest = staged.manifest;
-        self.manifest_bytes = staged.manifest_bytes;
-        for key in &staged.batch.deletes {
-            self.records.remove(*key);
-            self.forget(*key);
-        }
-        for (key, bytes) in staged.batch.puts {
-            if key == RecordKey::MANIFEST {
-                continue;
-            }
-            self.records.insert(key, bytes);
-            self.forget(key);
-            if let Err(kind) = self.read_record(key) {
-                self.damage.push(Damage { record: key, kind });
-            }
-        }
-    }
-
-    /// Drops what was read from a record before.
-    fn forget(&mut self, key: RecordKey) {
-        self.damage.retain(|damage| damage.record != key);
-        match key.kind {
-            Kind::Metadata => self.key_records.retain(|record| record.id != key.id),
-            Kind::Usage => {
-                self.usage.remove(key.id);
-            }
-            _ => {}
         }
     }
 

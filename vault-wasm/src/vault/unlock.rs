@@ -3,7 +3,8 @@
 use super::{
     Call, Stage, Vault,
     call::{Found, Records, Wait},
-    session::{Changes, Session},
+    change::Changes,
+    session::Session,
 };
 use crate::{
     error::Error,

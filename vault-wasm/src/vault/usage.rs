@@ -1,14 +1,21 @@
 //! What keys are used for: counted in memory at once, written behind.
 
-use super::{Ticket, Vault, session::Changes, table::Table};
+use std::{
+    future::poll_fn,
+    task::{Poll, Waker},
+};
+
+use super::{Ticket, Vault, change::Changes, session::Session, table::Table};
 use crate::{
     error::Error,
     format::{
+        audit::{Action, Event as AuditEvent},
         id::{Id, Kind, RecordKey},
         usage::{Day, Usage, day_of},
     },
+    lock::Reason,
     platform::Platform,
-    store::Durability,
+    store::{Batch, Durability, Store},
 };
 
 impl<P: Platform> Vault<P> {
@@ -16,69 +23,143 @@ impl<P: Platform> Vault<P> {
     pub(crate) fn count_use(&self, ticket: Ticket, id: Id, counts: Day) -> Result<(), Error> {
         let now = self.now();
         self.with_mut(ticket, |session| {
-            let mut usage = session.unsaved_usage.remove(id).unwrap_or_default();
+            let mut usage = session.unsaved.usage.remove(id).unwrap_or_default();
             usage.last_used_at = Some(now);
             usage.add(&Day {
                 day: day_of(now),
                 ..counts
             });
-            session.unsaved_usage.insert(id, usage);
+            session.unsaved.usage.insert(id, usage);
             Ok(())
         })
     }
 
-    /// Writes what has been counted. Returns at once when another call is doing so: what is counted
-    /// meanwhile is written by that call too.
+    /// Writes what has been counted and noted, and what a lock left to be written. Calls made at
+    /// once take turns: each comes back when everything known at its beginning is written.
     ///
     /// # Errors
-    /// Storage errors; the counts stay in memory then.
+    /// [`Error::Locked`], [`Error::Empty`] when the vault is not open; storage errors: the counts
+    /// stay in memory then.
     pub async fn flush(&self) -> Result<(), Error> {
-        if self.flushing.replace(true) {
-            return Ok(());
+        let _turn = self.turn().await;
+        let parting = self.parting.borrow_mut().take();
+        if let Some(batch) = parting {
+            // Once the keys are gone it cannot be made anew: when another tab was faster, or the
+            // store fails, it is lost.
+            self.platform.store().write(&batch).await.ok();
         }
-        let result = self.flush_all().await;
-        self.flushing.set(false);
-        result
+        self.flush_open().await
     }
 
-    async fn flush_all(&self) -> Result<(), Error> {
+    /// Waits until nobody writes behind.
+    pub(super) async fn turn(&self) -> Turn<'_, P> {
+        poll_fn(|context| {
+            let mut flushing = self.flushing.borrow_mut();
+            match &mut *flushing {
+                None => {
+                    *flushing = Some(Vec::new());
+                    Poll::Ready(Turn(self))
+                }
+                Some(waiting) => {
+                    waiting.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    async fn flush_open(&self) -> Result<(), Error> {
         // Writing behind is not a use: it must not put the idle deadline off.
         self.check_open()?;
         let ticket = Ticket(self.epoch.get());
         loop {
-            let (batch, events) = self.with(ticket, |session| {
-                Ok((
-                    session.unsaved_usage.clone(),
-                    session.unsaved_events.clone(),
-                ))
-            })?;
-            if batch.is_empty() && events.is_empty() {
+            let unsaved = self.with(ticket, |session| Ok(session.unsaved.clone()))?;
+            if unsaved.is_empty() {
                 return Ok(());
             }
             self.commit(ticket, Durability::Relaxed, &|session| {
-                let mut changes = Changes::default();
-                for (id, unsaved) in batch.iter() {
-                    if session.key_record(id).is_none() {
-                        continue;
-                    }
-                    let mut usage = session.stored_usage(id);
-                    usage.last_used_at = usage.last_used_at.max(unsaved.last_used_at);
-                    unsaved.days.iter().for_each(|day| usage.add(day));
-                    changes.put(RecordKey::new(Kind::Usage, id), usage.encode()?);
-                }
-                session.append_events(&events, &mut changes)?;
-                Ok(changes)
+                session.with_unsaved(&unsaved)
             })
             .await?;
             self.with_mut(ticket, |session| {
-                subtract(&mut session.unsaved_usage, &batch);
-                // Events come at the end only: what was written stands in front.
-                session
-                    .unsaved_events
-                    .drain(..events.len().min(session.unsaved_events.len()));
+                session.unsaved.subtract(&unsaved);
                 Ok(())
             })?;
         }
+    }
+
+    /// What a session leaves to be written when it is locked: its keys are there for the last time.
+    pub(super) fn parting_of(
+        &self,
+        session: &mut Session,
+        reason: Reason,
+        at: u64,
+    ) -> Option<Batch> {
+        if matches!(reason, Reason::Rekeyed | Reason::StorageLost) {
+            // Somebody else's vault is in its place, or none.
+            return None;
+        }
+        session.unsaved.events.push(AuditEvent {
+            at,
+            action: Action::Locked,
+            id: Id::ONLY,
+            number: reason as u16,
+        });
+        let changes = session.with_unsaved(&session.unsaved).ok()?;
+        let staged = session.stage(changes, Durability::Relaxed, self.platform.random());
+        staged.ok().map(|staged| staged.batch)
+    }
+}
+
+/// The right to write behind. Whoever waits is woken when it is given up.
+pub(super) struct Turn<'a, P: Platform>(&'a Vault<P>);
+
+impl<P: Platform> Drop for Turn<'_, P> {
+    fn drop(&mut self) {
+        let waiting = self.0.flushing.borrow_mut().take();
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// What is counted and noted, and not written yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unsaved {
+    /// By key.
+    pub(super) usage: Table<Id, Usage>,
+    /// Oldest first.
+    pub(super) events: Vec<AuditEvent>,
+}
+
+impl Unsaved {
+    fn is_empty(&self) -> bool {
+        self.usage.is_empty() && self.events.is_empty()
+    }
+
+    /// Takes out what was written, leaving what came meanwhile.
+    fn subtract(&mut self, written: &Self) {
+        subtract(&mut self.usage, &written.usage);
+        // Events come at the end only: what was written stands in front.
+        self.events
+            .drain(..written.events.len().min(self.events.len()));
+    }
+}
+
+impl Session {
+    /// The change that writes what is unsaved.
+    fn with_unsaved(&self, unsaved: &Unsaved) -> Result<Changes, Error> {
+        let mut changes = Changes::default();
+        for (id, counted) in unsaved.usage.iter() {
+            if self.key_record(id).is_none() {
+                continue;
+            }
+            let mut usage = self.stored_usage(id);
+            usage.last_used_at = usage.last_used_at.max(counted.last_used_at);
+            counted.days.iter().for_each(|day| usage.add(day));
+            changes.put(RecordKey::new(Kind::Usage, id), usage.encode()?);
+        }
+        self.append_events(&unsaved.events, &mut changes)?;
+        Ok(changes)
     }
 }
 

@@ -14,6 +14,8 @@ export interface WasmVault {
   call<K extends Exclude<OpName, "lock" | "touch">>(op: K, args: OpArgs<K> & Online): Promise<OpResult<K>>;
   snapshot(): Omit<Snapshot, "persisted">;
   lock(reason: string): void;
+  /** Writes what is not written yet, also what a lock left behind; never rejects. */
+  flush(): Promise<void>;
   touch(): void;
   wake(): { lockAt: number | null; warnAt: number | null };
   hidden(args: { hidden: boolean }): void;

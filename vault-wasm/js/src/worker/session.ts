@@ -2,7 +2,7 @@ import { createGlue, type Glue, type VaultConfig, type WasmVault } from "./glue.
 import type { Failure } from "../errors.js";
 import { LOCKED } from "./failure.js";
 
-/** Calls in flight at a lock get this long to settle before their memory goes. */
+/** Calls in flight at a lock, and the last write, get this long before their memory goes. */
 const SETTLE_MS = 2_000;
 
 /**
@@ -65,12 +65,12 @@ export class Session {
     const calls = [...this.#calls.keys()];
     for (const { reject, locks } of this.#calls.values()) if (!locks) reject(failure);
     abort();
-    if (calls.length > 0) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const bound = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS)));
-      await Promise.race([Promise.allSettled(calls), bound]);
-      clearTimeout(timer);
-    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const bound = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS)));
+    // The keys are gone; what the lock encrypted with them last has to reach the disk. A trapped instance may throw.
+    const written = (async () => this.vault.flush())();
+    await Promise.race([Promise.allSettled([...calls, written]), bound]);
+    clearTimeout(timer);
     for (const { reject } of this.#calls.values()) reject(failure);
     this.#glue.end();
     new Uint8Array(this.#memory.buffer).fill(0);

@@ -1,5 +1,11 @@
 //! Changing, testing, rotating, revealing; `.env`; settings; the audit log.
 
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Waker},
+};
+
 use super::*;
 use crate::{
     format::{audit::Action, key_record::Status as KeyStatus, usage::Day},
@@ -256,6 +262,77 @@ fn the_log_tells_what_was_done_newest_first_and_survives() {
     assert_eq!(events[0].number, 1, "one wrong attempt before");
     assert_eq!(events[1].id, id);
     assert_eq!(block_on(vault.audit(2)).unwrap().len(), 2);
+}
+
+/// Locks, writes what the lock left, and opens the vault in another tab.
+fn locked_and_reopened(vault: &Vault<World>) -> Vault<World> {
+    vault.lock(Reason::Requested);
+    assert_eq!(block_on(vault.flush()), Err(Error::Locked));
+    let tab = reopened(vault);
+    block_on(tab.unlock(&password(PASSWORD))).unwrap();
+    tab
+}
+
+#[test]
+fn a_lock_stands_in_the_log_with_its_reason_and_time() {
+    let (vault, id) = vault_with_key();
+    let ticket = vault.enter().unwrap();
+    let counts = Day {
+        requests: 1,
+        ..Day::default()
+    };
+    vault.count_use(ticket, id, counts).unwrap();
+    vault.platform().clock.advance(31 * MINUTE);
+    let due = vault.platform().clock.now();
+    assert_eq!(vault.snapshot().status, Status::Locked);
+    vault.platform().clock.advance(MINUTE);
+    let tab = locked_and_reopened(&vault);
+    let events = block_on(tab.audit(10)).unwrap();
+    assert_eq!(events[1].action, Action::Locked);
+    assert_eq!(events[1].number, Reason::Idle as u16);
+    assert_eq!(events[1].at, due);
+    // What was only counted so far was written with it.
+    let rows = block_on(tab.usage_report(0)).unwrap();
+    assert_eq!(rows[0].counts.requests, 1);
+}
+
+#[test]
+fn what_a_lock_leaves_is_written_over_nothing_of_another_tab() {
+    let (vault, _) = vault_with_key();
+    block_on(vault.flush()).unwrap();
+    vault.lock(Reason::Requested);
+    let tab = reopened(&vault);
+    block_on(tab.unlock(&password(PASSWORD))).unwrap();
+    block_on(tab.add_key(&new_key("groq", "gsk_0123456789abcdefghijklmn"))).unwrap();
+    assert_eq!(block_on(vault.flush()), Err(Error::Locked));
+    assert_eq!(block_on(tab.list_keys()).unwrap().len(), 2);
+    let events = block_on(tab.audit(10)).unwrap();
+    assert!(events.iter().all(|event| event.action != Action::Locked));
+}
+
+#[test]
+fn a_deleted_vault_leaves_nothing_to_be_written() {
+    let (vault, _) = vault_with_key();
+    block_on(vault.destroy()).unwrap();
+    assert_eq!(block_on(vault.flush()), Err(Error::Empty));
+    assert!(vault.platform().store.with(|records| records.is_empty()));
+}
+
+#[test]
+fn writing_behind_takes_turns() {
+    let (vault, id) = vault_with_key();
+    let mut context = Context::from_waker(Waker::noop());
+    vault.note(Action::Request, id, 1);
+    let turn = block_on(vault.turn());
+    let mut behind = pin!(vault.flush());
+    assert!(behind.as_mut().poll(&mut context).is_pending());
+    vault.note(Action::Request, id, 2);
+    drop(turn);
+    block_on(behind).unwrap();
+    let tab = locked_and_reopened(&vault);
+    let events = block_on(tab.audit(4)).unwrap();
+    let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+    assert_eq!(numbers, [0, Reason::Requested as u16, 2, 1]);
 }
 
 #[test]

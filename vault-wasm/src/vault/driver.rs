@@ -1,0 +1,148 @@
+//! The one place where operations wait: for the store, for keys derived from passwords, for the relay.
+
+use std::pin::Pin;
+
+use super::{
+    Stage, Ticket, Vault,
+    backup::bad_backup,
+    call::{Ready, Records, Replacement, Steps, Wait},
+    session::Session,
+    unlock::{Kek, Unlock, find_header},
+};
+use crate::{
+    error::Error,
+    format::header::Header,
+    platform::{Clock, Platform},
+    store::{Store, StoreError},
+};
+
+impl<P: Platform> Vault<P> {
+    /// Begins an operation of the open vault; counts as a use of it.
+    pub(super) fn begin(&self, records: Records) -> Result<Box<Wait<P>>, Error> {
+        self.enter()?;
+        Ok(self.begin_closed(records))
+    }
+
+    /// Begins an operation that works on a locked vault too.
+    pub(super) fn begin_closed(&self, records: Records) -> Box<Wait<P>> {
+        Wait::new(Ticket(self.epoch.get()), records)
+    }
+
+    /// Runs an operation.
+    pub(crate) async fn run<T>(&self, steps: Steps<P, T>) -> Result<T, Error> {
+        let mut ready = self.wait(steps.wait).await?;
+        let output = (steps.finish)(self, &mut ready)?;
+        if let Some(next) = ready.next.take() {
+            drop(self.wait(next).await);
+        }
+        Ok(output)
+    }
+
+    /// Does all the waiting of an operation.
+    fn wait(
+        &self,
+        wait: Box<Wait<P>>,
+    ) -> Pin<Box<dyn Future<Output = Result<Ready<P>, Error>> + '_>> {
+        Box::pin(async move {
+            let mut wait = *wait;
+            let ticket = wait.ticket;
+            let mut ready = Ready::new(ticket);
+            let given = matches!(wait.records, Records::Given(_));
+            let open = matches!(wait.records, Records::Known | Records::Fresh);
+            match wait.records {
+                Records::Known => {}
+                Records::Fresh => self.refresh(ticket).await?,
+                Records::Stored => ready.found = self.platform.store().read_all().await?,
+                Records::Given(found) => ready.found = found,
+            }
+            if !open {
+                ready.header = Some(find_header(&ready.found)?);
+            } else if wait.proof.is_some() {
+                (ready.header, ready.found) = self.with(ticket, |session| {
+                    Ok((Some(session.header().clone()), session.raw_records()?))
+                })?;
+            }
+            if wait.here {
+                self.check_here(ready.header()?)?;
+            }
+            if let Some(way) = wait.proof.take() {
+                let opened = self.prove(&mut ready, &way).await;
+                opened.map_err(|error| if given { bad_backup(error) } else { error })?;
+            }
+            if let Some(password) = wait.password.take() {
+                ready.slot = Some(self.new_password_slot(&password).await?);
+            }
+            self.check(ticket)?;
+            if let Some((question, context)) = wait.ask.take() {
+                let question = question(self, &ready)?;
+                ready.answer = self.post(ticket, &question, context.as_ref()).await?;
+            }
+            if let Some(make) = wait.replace.take() {
+                let new = make(self, &mut ready)?;
+                ready.session = Some(self.write_whole(ticket, new).await?);
+            }
+            if wait.destroy {
+                self.platform.store().destroy().await?;
+            }
+            if let Some((durability, plan)) = wait.plan.take() {
+                self.commit(ticket, durability, &|session| plan(self, &ready, session))
+                    .await?;
+            }
+            Ok(ready)
+        })
+    }
+
+    /// Whether a vault found in the store may be opened here.
+    fn check_here(&self, header: &Header) -> Result<(), Error> {
+        let mut state = self.state.borrow_mut();
+        // Another tab may have created it since this one looked.
+        if matches!(state.stage, Stage::Empty) {
+            state.stage = Stage::Locked;
+        }
+        if header.relay == self.config.relay.base() {
+            Ok(())
+        } else {
+            Err(Error::RelayChanged)
+        }
+    }
+
+    /// Opens a slot, after the delay that is due.
+    async fn prove(&self, ready: &mut Ready<P>, way: &Unlock) -> Result<(), Error> {
+        ready.failures = self.state.borrow().throttle.failures();
+        let header = ready.header()?;
+        let attempt = self.attempt(&ready.found, way)?;
+        if attempt.delay > 0 {
+            self.platform.clock().sleep(attempt.delay).await;
+        }
+        let kek = match self.kek_of(&attempt, way)? {
+            Kek::Known(kek) => kek,
+            Kek::OfPassword(password) => self.password_kek(&attempt.slot.info, &password).await?,
+        };
+        let vault_key = self.open_slot(&attempt, way, &kek, header)?;
+        ready.proven = Some((attempt.slot.info, vault_key));
+        Ok(())
+    }
+
+    /// Writes a vault whole and opens it again.
+    async fn write_whole(&self, ticket: Ticket, new: Replacement) -> Result<Session, Error> {
+        self.check(ticket)?;
+        let first = new.batch.guard.is_none();
+        match self.platform.store().write(&new.batch).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) if first => {
+                self.state.borrow_mut().stage = Stage::Locked;
+                return Err(Error::Exists);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let found = self.platform.store().read_all().await;
+        let opened = found
+            .map_err(Error::from)
+            .and_then(|found| new.opened(found));
+        if first && opened.is_err() {
+            // What cannot be opened again must not look like a vault somebody relies on.
+            self.platform.store().destroy().await?;
+        }
+        opened
+    }
+}
