@@ -14,6 +14,11 @@
 //! ```
 //!
 //! Everything but `browser/` runs and is tested natively.
+//!
+//! What the vault decides, it decides in synchronous functions. An operation (`vault/call.rs`) is a
+//! chain of them between waits it names: records, the proof of a secret, a new slot, an answer of
+//! the relay, a write. `vault/driver.rs` does that waiting for all of them. The exports are one
+//! `call` by name (`browser/ops.rs`), `fetch`, and a few that are synchronous.
 
 mod error;
 pub mod fetch;
