@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::Result;
 
+use super::client::{Client, named};
 use crate::load::{Lane, Load, Meter, Span, drive};
 use crate::payload::now;
 use crate::target::Target;
@@ -28,17 +28,13 @@ pub(super) async fn load(
     span: Span,
     meter: Meter<'_>,
 ) -> Result<Load> {
+    let targets: Rc<[_]> = targets.into();
     drive(connections, span, meter, |number, lane| {
-        let target = targets.iter().cycle().nth(number).cloned();
+        let targets = Rc::clone(&targets);
         async move {
-            let target = target.context("nothing to send to")?;
-            let mut client = Client {
-                wire: Wire::connect(target.address).await?,
-                target,
-                lane,
-            };
-            while !client.lane.is_over() {
-                client.cycle().await?;
+            let mut client = Client::connect(&targets, number).await?;
+            while !lane.is_over() {
+                cycle(&mut client, &lane).await?;
             }
             Ok(())
         }
@@ -46,61 +42,28 @@ pub(super) async fn load(
     .await
 }
 
-struct Client {
-    wire: Wire,
-    target: Rc<Target>,
-    lane: Lane,
+async fn cycle(client: &mut Client, lane: &Lane) -> Result<()> {
+    let person = client.person();
+    let body = r#"{"provider":"openai","ttlSeconds":60}"#;
+    let made = counted(client, lane, "POST", "/v1/leases", &person, body).await?;
+    let (id, handle) = named(&made)?;
+    let path = format!("/v1/leases/{id}");
+    let handle = format!("x-byok-lease: {handle}\r\n");
+    counted(client, lane, "GET", &path, &handle, "").await?;
+    counted(client, lane, "DELETE", &path, &handle, "").await?;
+    Ok(())
 }
 
-impl Client {
-    async fn cycle(&mut self) -> Result<()> {
-        let mut headers = String::new();
-        for (name, value) in &self.target.headers {
-            headers.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let body = r#"{"provider":"openai","ttlSeconds":60}"#;
-        let made = self.call("POST", "/v1/leases", &headers, body).await?;
-        let lease: Value = serde_json::from_slice(&made)?;
-        let text = |name: &str| {
-            let value = lease.get(name).and_then(Value::as_str);
-            value.with_context(|| format!("the lease has no {name}"))
-        };
-        let path = format!("/v1/leases/{}", text("id")?);
-        let handle = format!("x-byok-lease: {}\r\n", text("handle")?);
-        self.call("GET", &path, &handle, "").await?;
-        self.call("DELETE", &path, &handle, "").await?;
-        Ok(())
-    }
-
-    async fn call(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &str,
-        body: &str,
-    ) -> Result<Vec<u8>> {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            self.target.address,
-            body.len()
-        );
-        let began = now();
-        self.wire.send(request.as_bytes()).await?;
-        let head = self.wire.response().await?;
-        let mut answer = Vec::new();
-        if head.status != 204 {
-            self.wire
-                .body(head.framing, |piece| answer.extend_from_slice(piece))
-                .await?;
-        }
-        if !(200..300).contains(&head.status) {
-            let text = String::from_utf8_lossy(&answer);
-            bail!("{method} of a lease answered {}: {text}", head.status);
-        }
-        self.lane.record(began, true);
-        if !head.keep_alive && head.status != 204 {
-            self.wire = Wire::connect(self.target.address).await?;
-        }
-        Ok(answer)
-    }
+async fn counted(
+    client: &mut Client,
+    lane: &Lane,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Result<Vec<u8>> {
+    let began = now();
+    let answer = client.call(method, path, headers, body).await?;
+    lane.record(began, true);
+    Ok(answer)
 }

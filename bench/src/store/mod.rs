@@ -1,8 +1,10 @@
-//! `bench store`: limit checks and leases through one relay and through two, beside what
-//! `redis-benchmark` gets out of the same Redis.
+//! `bench store`: limit checks and leases through one relay and through two, jobs through a relay
+//! and one worker or two, beside what `redis-benchmark` gets out of the same Redis.
 //!
 //! What counts is Redis's own CPU time per operation: it is what many relays share.
 
+mod client;
+mod jobs;
 mod leases;
 
 use std::path::Path;
@@ -20,11 +22,13 @@ use crate::redis::Redis;
 use crate::relay::Options;
 use crate::results::{Compare, Metric, Results, Section};
 use crate::stats::to_f64;
-use crate::subject::{Feature, Kind, Setting, Subject};
+use crate::subject::{Feature, Kind, Setting, Subject, Worker};
 use crate::target::Target;
 use crate::upstream::Upstream;
 
 const RATE: &str = "operations/s";
+const OF_SET: &str = "of SET's";
+const OF_GET: &str = "of GET's";
 const REDIS_CPU: &str = "Redis CPU each";
 const CARRIES: &str = "one Redis core carries";
 const COMMANDS: &str = "commands each";
@@ -44,6 +48,8 @@ const STORE: Section = Section {
     title: "Operations on one Redis, 32 connections",
     metrics: &[
         alone(RATE, "", 0),
+        alone(OF_SET, "", 3),
+        alone(OF_GET, "", 3),
         alone(REDIS_CPU, "µs", 2),
         alone(CARRIES, "/s", 0),
         alone(COMMANDS, "", 2),
@@ -52,6 +58,8 @@ const STORE: Section = Section {
 };
 
 const CONNECTIONS: usize = 32;
+/// How long jobs are made before those that count.
+const WARM_UP: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     let cores = Cores::plan()?;
@@ -88,6 +96,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             warm: Duration::ZERO,
             measured,
         },
+        raw: Raw::default(),
     };
     let [first, _] = &relays;
     let leases = leases::are_offered(&first.target).await?;
@@ -106,10 +115,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         run.leases("leases, one relay", std::slice::from_ref(first))
             .await?;
         run.leases("leases, two relays", &relays).await?;
+        let mut workers = vec![Worker::start(&setting).await?];
+        run.jobs("jobs, one worker", first, &workers, &upstream)
+            .await?;
+        workers.push(Worker::start(&setting).await?);
+        run.jobs("jobs, two workers", first, &workers, &upstream)
+            .await?;
     }
     let text = format!(
-        "{rounds} round(s), medians; {}; both relays share that core.\n\
-         A limit check is a whole relayed request; a lease operation is one of create, peek, clear.\n\n{}",
+        "{rounds} round(s), medians; {}; relays and workers share that core.\n\
+         A limit check is a whole relayed request; a lease operation is one of create, peek, clear;\n\
+         a job is made with a key, done by a worker, and its result fetched.\n\n{}",
         cores.describe(),
         run.results.table(&STORE)
     );
@@ -130,6 +146,14 @@ struct Run {
     redis: Redis,
     results: Results,
     span: Span,
+    raw: Raw,
+}
+
+/// What `redis-benchmark` got in this round, in operations a second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Raw {
+    set: f64,
+    get: f64,
 }
 
 impl Run {
@@ -174,10 +198,11 @@ impl Run {
             .and_then(|rest| rest.split('"').next())
             .and_then(|rate| rate.parse::<f64>().ok())
             .with_context(|| format!("redis-benchmark said: {text}"))?;
-        let row = match test {
-            "SET" => "redis-benchmark SET",
-            _ => "redis-benchmark GET",
+        let (row, raw) = match test {
+            "SET" => ("redis-benchmark SET", &mut self.raw.set),
+            _ => ("redis-benchmark GET", &mut self.raw.get),
         };
+        *raw = rate;
         self.push(RATE, row, rate);
         self.push_redis(row, before, f64::from(operations))
     }
@@ -200,6 +225,33 @@ impl Run {
         self.push_load(row, before, &load)
     }
 
+    /// Jobs made over `relay` and done by `workers`. CPU time is that of all of them.
+    async fn jobs(
+        &mut self,
+        row: &'static str,
+        relay: &Subject,
+        workers: &[Worker],
+        upstream: &Upstream,
+    ) -> Result<()> {
+        let meter = || {
+            let mut sum = relay.usage()?;
+            for worker in workers {
+                sum.cpu_us += worker.usage()?.cpu_us;
+            }
+            Ok(sum)
+        };
+        let targets = [Rc::clone(&relay.target)];
+        // A worker that has just become ready may not have asked for jobs yet.
+        jobs::load(&targets, 1, WARM_UP, &meter).await?;
+        let altered = upstream.altered();
+        let before = self.redis_now()?;
+        let load = jobs::load(&targets, CONNECTIONS, self.span.measured, &meter).await?;
+        if load.altered > 0 || upstream.altered() > altered {
+            bail!("requests or results of jobs are not what was sent");
+        }
+        self.push_load(row, before, &load)
+    }
+
     fn push_load(
         &mut self,
         row: &'static str,
@@ -207,7 +259,10 @@ impl Run {
         load: &Load,
     ) -> Result<()> {
         let operations = to_f64(load.latencies.len() as u64);
-        self.push(RATE, row, operations / load.seconds);
+        let rate = operations / load.seconds;
+        self.push(RATE, row, rate);
+        self.push(OF_SET, row, rate / self.raw.set);
+        self.push(OF_GET, row, rate / self.raw.get);
         self.push(RELAY_CPU, row, load.cpu_us / operations);
         self.push_redis(row, before, operations)
     }

@@ -56,7 +56,8 @@ pub(super) fn start(feature: Feature, setting: &Setting) -> Result<(Option<Proce
     let address = loopback(free_port()?);
     let slug = feature.name().replace(' ', "-");
     let file = setting.folder.join(format!("{slug}.toml"));
-    std::fs::write(&file, configuration(feature, setting, address)?)?;
+    let admin = loopback(free_port()?);
+    std::fs::write(&file, configuration(feature, setting, address, admin)?)?;
     let binary = match (feature, &setting.before) {
         (Feature::Before, Some(before)) => before,
         _ => &setting.relay,
@@ -113,21 +114,29 @@ pub(super) async fn sealer(
 }
 
 /// The defaults, except for limits that a load generator with one key would run into at once.
-fn configuration(feature: Feature, setting: &Setting, address: SocketAddr) -> Result<String> {
+pub(super) fn configuration(
+    feature: Feature,
+    setting: &Setting,
+    address: SocketAddr,
+    admin: SocketAddr,
+) -> Result<String> {
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\nadmin_listen = \"{}\"\n\
+        "[server]\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\
          public_origins = [\"http://{address}\"]\nallowed_origins = [\"{PAGE}\"]\n\n\
          [secrets]\ncurrent = \"bench:{SECRET}\"\nidentity = \"{SECRET}\"\n\n\
          [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
          [limits]\nbyok_requests_per_hour = 1000000000\nconcurrent_requests = 100000\nbyok_tokens_per_hour = 1000000000000\n\
          leases_per_minute = 1000000000\n\
          daily_cap_usd = 1000000.0\n",
-        loopback(free_port()?),
         setting.upstream,
     );
     if feature.uses_redis() {
         let url = setting.redis_url.as_deref().context("no Redis runs")?;
-        write!(text, "\n[store]\nurl = \"{url}\"\n")?;
+        write!(
+            text,
+            "\n[store]\nurl = \"{url}\"\n\n\
+             [jobs]\nmax_queued = 10000\nconcurrency = 32\nresult_ttl_seconds = 60\n"
+        )?;
     }
     Ok(text)
 }

@@ -3,6 +3,7 @@
 mod keyferry;
 mod nginx;
 pub(crate) mod peers;
+mod worker;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::target::Target;
 use crate::wire::Wire;
 
 pub(crate) use keyferry::Feature;
+pub(crate) use worker::Worker;
 
 /// What subjects are started with.
 #[derive(Debug)]
