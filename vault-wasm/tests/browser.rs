@@ -551,6 +551,21 @@ async fn everything_an_owner_does_works_through_the_exports() {
     assert_eq!(vault.state().await, "empty");
 }
 
+#[wasm_bindgen_test]
+async fn a_lock_is_in_the_log_of_the_next_instance() {
+    let name = fresh_name();
+    let vault = open(&name).await;
+    vault.call("create", password()).await.unwrap();
+    vault.call("lock", "test".into()).await.unwrap();
+    vault.call("flush", JsValue::UNDEFINED).await.unwrap();
+    let next = open(&name).await;
+    next.call("unlock", password()).await.unwrap();
+    let audit = next.call("audit", object(&[])).await.unwrap();
+    assert_eq!(text(&audit, "events.1.action"), "locked");
+    assert_eq!(get(&audit, "events.1.number").as_f64(), Some(1.0));
+    next.call("destroy", object(&[])).await.unwrap();
+}
+
 /// The operations apps may call, as TypeScript declares them.
 fn declared() -> impl Iterator<Item = &'static str> {
     include_str!("../js/src/ops.ts")

@@ -16,6 +16,7 @@ pub struct MemoryStore {
     write_fault: Rc<Cell<Option<StoreError>>>,
     read_fault: Rc<Cell<Option<StoreError>>>,
     writes: Rc<Cell<u32>>,
+    slow: Rc<Cell<bool>>,
 }
 
 impl MemoryStore {
@@ -29,6 +30,11 @@ impl MemoryStore {
         self.read_fault.set(fault);
     }
 
+    /// Makes every write tell of its success late, until told otherwise.
+    pub fn delay_writes(&self, slow: bool) {
+        self.slow.set(slow);
+    }
+
     /// How many transactions have been committed.
     #[must_use]
     pub fn writes(&self) -> u32 {
@@ -38,6 +44,26 @@ impl MemoryStore {
     /// Everything at rest, to look at or to tamper with.
     pub fn with<R>(&self, look: impl FnOnce(&mut BTreeMap<RecordKey, Vec<u8>>) -> R) -> R {
         look(&mut self.records.borrow_mut())
+    }
+}
+
+impl MemoryStore {
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut records = self.records.borrow_mut();
+        if records.get(&Batch::GUARD) != batch.guard.as_ref() {
+            return Err(StoreError::Conflict);
+        }
+        if batch.clear {
+            records.clear();
+        }
+        for (key, bytes) in &batch.puts {
+            records.insert(*key, bytes.clone());
+        }
+        for key in &batch.deletes {
+            records.remove(key);
+        }
+        self.writes.set(self.writes.get() + 1);
+        Ok(())
     }
 }
 
@@ -65,20 +91,10 @@ impl Store for MemoryStore {
         if let Some(fault) = self.write_fault.get() {
             return Err(fault);
         }
-        let mut records = self.records.borrow_mut();
-        if records.get(&Batch::GUARD) != batch.guard.as_ref() {
-            return Err(StoreError::Conflict);
+        self.commit(batch)?;
+        if self.slow.get() {
+            crate::testing::yield_now().await;
         }
-        if batch.clear {
-            records.clear();
-        }
-        for (key, bytes) in &batch.puts {
-            records.insert(*key, bytes.clone());
-        }
-        for key in &batch.deletes {
-            records.remove(key);
-        }
-        self.writes.set(self.writes.get() + 1);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{damage::Damage, session::Session};
+use super::{damage::Damage, session::Session, usage::Unsaved};
 use crate::{
     error::Error,
     format::{
@@ -30,6 +30,8 @@ pub(super) enum Content {
 pub(crate) struct Changes {
     puts: Vec<(RecordKey, Content)>,
     deletes: Vec<RecordKey>,
+    /// What it writes of that which is counted and noted in memory.
+    pub(super) unsaved: Unsaved,
 }
 
 impl Changes {
@@ -66,7 +68,7 @@ impl Changes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.deletes.is_empty()
+        self.puts.is_empty() && self.deletes.is_empty() && self.unsaved.is_empty()
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) struct Staged {
     pub(super) batch: Batch,
     manifest: Manifest,
     manifest_bytes: Vec<u8>,
+    unsaved: Unsaved,
 }
 
 impl Session {
@@ -120,29 +123,31 @@ impl Session {
             },
             manifest,
             manifest_bytes,
+            unsaved: changes.unsaved,
         })
     }
 
     /// Takes over a change that has been written.
-    pub(super) fn adopt(&mut self, staged: Staged) {
+    pub(super) fn adopt(&mut self, staged: &Staged) {
+        self.unsaved.subtract(&staged.unsaved);
         // A reload meanwhile may have read this change already, or a later one.
         if staged.manifest.revision <= self.manifest.revision {
             return;
         }
-        self.manifest = staged.manifest;
-        self.manifest_bytes = staged.manifest_bytes;
+        self.manifest = staged.manifest.clone();
+        self.manifest_bytes.clone_from(&staged.manifest_bytes);
         for key in &staged.batch.deletes {
             self.records.remove(*key);
             self.forget(*key);
         }
-        for (key, bytes) in staged.batch.puts {
-            if key == RecordKey::MANIFEST {
+        for (key, bytes) in &staged.batch.puts {
+            if *key == RecordKey::MANIFEST {
                 continue;
             }
-            self.records.insert(key, bytes);
-            self.forget(key);
-            if let Err(kind) = self.read_record(key) {
-                self.damage.push(Damage { record: key, kind });
+            self.records.insert(*key, bytes.clone());
+            self.forget(*key);
+            if let Err(kind) = self.read_record(*key) {
+                self.damage.push(Damage { record: *key, kind });
             }
         }
     }

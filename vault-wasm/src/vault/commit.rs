@@ -1,5 +1,7 @@
 //! Writing: plan on what is known, write if nobody else did, otherwise read anew and plan again.
 
+use std::rc::Rc;
+
 use super::{Ticket, Vault, change::Changes, session::Session};
 use crate::{
     error::Error,
@@ -37,10 +39,16 @@ impl<P: Platform> Vault<P> {
                     .map(Some)
             })?;
             let Some(staged) = planned else { return Ok(()) };
-            match self.platform.store().write(&staged.batch).await {
+            let staged = Rc::new(staged);
+            self.in_flight.borrow_mut().push(Rc::clone(&staged));
+            let written = self.platform.store().write(&staged.batch).await;
+            self.in_flight
+                .borrow_mut()
+                .retain(|other| !Rc::ptr_eq(other, &staged));
+            match written {
                 Ok(()) => {
                     self.with_mut(ticket, |session| {
-                        session.adopt(staged);
+                        session.adopt(&staged);
                         Ok(())
                     })?;
                     self.emit(&Event::Change);

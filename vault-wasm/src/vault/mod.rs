@@ -42,6 +42,7 @@ pub use unlock::Unlock;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    rc::Rc,
     task::Waker,
 };
 
@@ -55,6 +56,7 @@ use crate::{
     platform::{Clock, Event, Events, Platform},
     store::{Batch, Store},
 };
+use change::Staged;
 use session::Session;
 use unlock::Throttle;
 
@@ -124,8 +126,11 @@ pub struct Vault<P: Platform> {
     epoch: Cell<u64>,
     /// Those waiting for their turn to write behind, while somebody does.
     flushing: RefCell<Option<Vec<Waker>>>,
-    /// What was unsaved when the vault was locked: encrypted, and not written yet.
-    parting: RefCell<Option<Batch>>,
+    /// Changes on their way to the store.
+    in_flight: RefCell<Vec<Rc<Staged>>>,
+    /// What was unsaved when the vault was locked: encrypted, and not written yet. One of them fits
+    /// what the store holds by then.
+    parting: RefCell<Vec<Batch>>,
 }
 
 /// What a page shows without asking further.
@@ -187,7 +192,8 @@ impl<P: Platform> Vault<P> {
             }),
             epoch: Cell::new(0),
             flushing: RefCell::new(None),
-            parting: RefCell::new(None),
+            in_flight: RefCell::default(),
+            parting: RefCell::default(),
         })
     }
 

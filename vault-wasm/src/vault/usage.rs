@@ -15,7 +15,7 @@ use crate::{
     },
     lock::Reason,
     platform::Platform,
-    store::{Batch, Durability, Store},
+    store::{Batch, Durability, Store, StoreError},
 };
 
 impl<P: Platform> Vault<P> {
@@ -42,11 +42,12 @@ impl<P: Platform> Vault<P> {
     /// stay in memory then.
     pub async fn flush(&self) -> Result<(), Error> {
         let _turn = self.turn().await;
-        let parting = self.parting.borrow_mut().take();
-        if let Some(batch) = parting {
+        for batch in self.parting.take() {
             // Once the keys are gone it cannot be made anew: when another tab was faster, or the
             // store fails, it is lost.
-            self.platform.store().write(&batch).await.ok();
+            if self.platform.store().write(&batch).await != Err(StoreError::Conflict) {
+                break;
+            }
         }
         self.flush_open().await
     }
@@ -82,23 +83,15 @@ impl<P: Platform> Vault<P> {
                 session.with_unsaved(&unsaved)
             })
             .await?;
-            self.with_mut(ticket, |session| {
-                session.unsaved.subtract(&unsaved);
-                Ok(())
-            })?;
         }
     }
 
     /// What a session leaves to be written when it is locked: its keys are there for the last time.
-    pub(super) fn parting_of(
-        &self,
-        session: &mut Session,
-        reason: Reason,
-        at: u64,
-    ) -> Option<Batch> {
+    /// A change on its way may arrive or not, so there is one for either case.
+    pub(super) fn parting_of(&self, session: &mut Session, reason: Reason, at: u64) -> Vec<Batch> {
         if matches!(reason, Reason::Rekeyed | Reason::StorageLost) {
             // Somebody else's vault is in its place, or none.
-            return None;
+            return Vec::new();
         }
         session.unsaved.events.push(AuditEvent {
             at,
@@ -106,6 +99,16 @@ impl<P: Platform> Vault<P> {
             id: Id::ONLY,
             number: reason as u16,
         });
+        let mut parting = Vec::new();
+        parting.extend(self.parting_now(session));
+        for staged in self.in_flight.borrow().iter() {
+            session.adopt(staged);
+            parting.extend(self.parting_now(session));
+        }
+        parting
+    }
+
+    fn parting_now(&self, session: &Session) -> Option<Batch> {
         let changes = session.with_unsaved(&session.unsaved).ok()?;
         let staged = session.stage(changes, Durability::Relaxed, self.platform.random());
         staged.ok().map(|staged| staged.batch)
@@ -132,12 +135,12 @@ pub(super) struct Unsaved {
 }
 
 impl Unsaved {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.usage.is_empty() && self.events.is_empty()
     }
 
     /// Takes out what was written, leaving what came meanwhile.
-    fn subtract(&mut self, written: &Self) {
+    pub(super) fn subtract(&mut self, written: &Self) {
         subtract(&mut self.usage, &written.usage);
         // Events come at the end only: what was written stands in front.
         self.events
@@ -159,6 +162,7 @@ impl Session {
             changes.put(RecordKey::new(Kind::Usage, id), usage.encode()?);
         }
         self.append_events(&unsaved.events, &mut changes)?;
+        changes.unsaved = unsaved.clone();
         Ok(changes)
     }
 }

@@ -311,6 +311,45 @@ fn what_a_lock_leaves_is_written_over_nothing_of_another_tab() {
 }
 
 #[test]
+fn a_lock_is_logged_whether_a_change_on_its_way_arrives_or_not() {
+    use Action::{Locked, Request, Unlocked};
+    for arrives in [true, false] {
+        let (vault, id) = vault_with_key();
+        block_on(vault.flush()).unwrap();
+        vault.note(Request, id, 7);
+        // Another tab's store, to hold back what this one writes.
+        let before = vault.platform().store.with(|records| records.clone());
+        let mut context = Context::from_waker(Waker::noop());
+        vault.platform().store.delay_writes(true);
+        let mut flushing = pin!(vault.flush());
+        assert!(flushing.as_mut().poll(&mut context).is_pending());
+        vault.lock(Reason::Requested);
+        assert_eq!(block_on(flushing), Err(Error::Locked));
+        if !arrives {
+            vault.platform().store.with(|records| *records = before);
+        }
+        let tab = locked_and_reopened(&vault);
+        let events = block_on(tab.audit(3)).unwrap();
+        let seen: Vec<_> = events
+            .iter()
+            .map(|event| (event.action, event.number))
+            .collect();
+        assert_eq!(seen, [(Unlocked, 0), (Locked, 1), (Request, 7)]);
+    }
+}
+
+#[test]
+fn counts_of_a_key_that_is_gone_are_dropped() {
+    let (vault, id) = vault_with_key();
+    let ticket = vault.enter().unwrap();
+    block_on(vault.remove_key(id)).unwrap();
+    block_on(vault.flush()).unwrap();
+    vault.count_use(ticket, id, Day::default()).unwrap();
+    block_on(vault.flush()).unwrap();
+    assert!(block_on(vault.usage_report(0)).unwrap().is_empty());
+}
+
+#[test]
 fn a_deleted_vault_leaves_nothing_to_be_written() {
     let (vault, _) = vault_with_key();
     block_on(vault.destroy()).unwrap();
