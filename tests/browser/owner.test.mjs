@@ -122,6 +122,34 @@ test("a wrong password enrols no passkey", async (t) => {
   assert.deepEqual(await page.evaluate(() => vault.passkeys.list()), []);
 });
 
+test("whoever has forgotten the password gets a new one for the recovery code", async (t) => {
+  const page = await newPage(t);
+  await open(page);
+  const result = await page.evaluate(async ([password, next, key]) => {
+    const { recoveryCode: old } = await vault.create(String(password));
+    await vault.keys.add({ provider: "openai", key: String(key) });
+    await vault.lock();
+    await vault.unlock({ recoveryCode: old });
+    const { recoveryCode } = await vault.changePassword(old, String(next));
+    await vault.lock();
+    const refused = [];
+    for (const way of [{ password: String(password) }, { recoveryCode: old }]) {
+      refused.push(await vault.unlock(way).catch((error) => error.code));
+    }
+    await vault.unlock({ password: String(next) });
+    await vault.lock();
+    await vault.unlock({ recoveryCode });
+    const again = await vault.changePassword(old, String(password)).catch(({ code, field }) => ({ code, field }));
+    return { refused, again, state: vault.state, keys: (await vault.keys.list()).length };
+  }, [PASSWORD, NEXT, OPENAI_KEY]);
+  assert.deepEqual(result, {
+    refused: ["wrong_password", "wrong_recovery_code"],
+    again: { code: "wrong_recovery_code", field: "recoveryCode" },
+    state: "unlocked",
+    keys: 1,
+  });
+});
+
 test("a new recovery code voids the old one", async (t) => {
   const page = await newPage(t);
   await open(page);

@@ -2,12 +2,13 @@
 //! one transaction. An old copy of the database and an old password never open what comes after.
 
 use super::{
-    Call, Created, Vault,
+    Call, Created, Ticket, Vault,
     call::{Ready, Records, Replacement},
+    damage::{Damage, DamageKind},
     kek::NewSlot,
     seal_all::Contents,
     session::Session,
-    unlock::read_slots,
+    unlock::{Unlock, read_slots},
 };
 use crate::{
     error::Error,
@@ -17,6 +18,7 @@ use crate::{
         header::Header,
         id::{Id, Kind, RecordKey},
         keys::VaultKey,
+        settings::Settings,
         slot::{SlotInfo, Way},
     },
     lock::Reason,
@@ -74,9 +76,12 @@ struct NewSlots {
 impl<P: Platform> Vault<P> {
     /// Changes the password. Passkeys that are not among `kept` are gone; the recovery code is new.
     ///
+    /// `old` is the password, or the recovery code of whoever has forgotten it.
+    ///
     /// # Errors
-    /// [`Error::WrongPassword`], [`Error::WeakPassword`], [`Error::WrongPasskey`],
-    /// [`Error::Corrupt`] when a key is damaged (remove it first), storage errors.
+    /// [`Error::WrongPassword`], [`Error::WrongRecoveryCode`] when `old` is a recovery code, but not
+    /// this vault's, [`Error::WeakPassword`], [`Error::WrongPasskey`], [`Error::Corrupt`] when a key
+    /// is damaged (the snapshot then says which; remove it first), storage errors.
     pub fn change_password(
         &self,
         old: &Secret,
@@ -89,7 +94,7 @@ impl<P: Platform> Vault<P> {
     /// Makes a new recovery code; the old one is void.
     ///
     /// # Errors
-    /// As [`Vault::change_password`].
+    /// As [`Vault::change_password`], but for recovery codes: the password is asked for.
     pub fn renew_recovery(&self, password: &Secret, kept: &[PasskeyProof]) -> Call<'_, P, Created> {
         self.rekey(password, None, Change::Recovery, kept)
     }
@@ -115,10 +120,14 @@ impl<P: Platform> Vault<P> {
         kept: &[PasskeyProof],
     ) -> Call<'_, P, Created> {
         Call::new(self, || {
-            let wait = self.begin(Records::Fresh)?.proof_of(typed);
-            let password = match next {
-                Some(next) => self.new_password(next)?,
-                None => self.normalize(typed)?,
+            let wait = self.begin(Records::Fresh)?;
+            // Without a new password the one that is proven is kept, so it must be the password.
+            let (wait, password) = match next {
+                Some(next) => (
+                    wait.proof(Unlock::password_or_code(typed)),
+                    self.new_password(next)?,
+                ),
+                None => (wait.proof_of(typed), self.normalize(typed)?),
             };
             let (recovery, code) = self.new_recovery_slot()?;
             let slots = NewSlots {
@@ -228,39 +237,73 @@ impl<P: Platform> Vault<P> {
             vault: old.vault,
             relay: relay.unwrap_or_else(|| old.relay.clone()),
         };
+        let moved = header.relay != old.relay;
         let session = Session::load(old, keys, std::mem::take(&mut ready.found))?;
+        // The identity remembered is the old relay's: the new one could never have it.
+        let here = header.relay == self.config.relay.base();
+        let settings = moved.then(|| Settings {
+            relay_key: self.config.relay_key.filter(|_| here),
+            ..session.settings().clone()
+        });
+        let contents = |key: &VaultKey| {
+            let contents = session.contents(key, settings.as_ref());
+            contents.inspect_err(|_| self.tell_unreadable(ready.ticket, &session))
+        };
         let revision = session.next_revision();
-        self.replacement(
-            header,
-            slots,
-            &|key| session.contents(key),
-            Some(guard),
-            revision,
-        )
+        self.replacement(header, slots, &contents, Some(guard), revision)
+    }
+
+    /// Notes in the open vault which keys stand in the way: the person has to remove them.
+    fn tell_unreadable(&self, ticket: Ticket, read: &Session) {
+        let noted = self.with_mut(ticket, |current| {
+            for damage in read.unreadable() {
+                current.note_damage(damage.record, damage.kind);
+            }
+            Ok(())
+        });
+        if noted.is_ok() {
+            self.emit(&Event::Change);
+        }
     }
 }
 
+/// Whether losing this record would lose a key.
+fn is_precious(key: RecordKey) -> bool {
+    matches!(key.kind, Kind::Metadata | Kind::Secret)
+}
+
 impl Session {
-    /// Everything in the clear, to be encrypted anew.
+    /// Records of keys that do not open.
+    fn unreadable(&self) -> impl Iterator<Item = Damage> {
+        let keys = self.manifest().entries().iter().map(|(key, _)| *key);
+        keys.filter(|key| is_precious(*key)).filter_map(|record| {
+            let kind = DamageKind::from(self.open_text(record).err()?);
+            Some(Damage { record, kind })
+        })
+    }
+
+    /// Everything in the clear, to be encrypted anew, with these settings if there are any.
     ///
     /// # Errors
     /// When a key cannot be read: it would be lost. What else cannot be read is left out.
-    fn contents(&self, new: &VaultKey) -> Result<Contents, Error> {
+    fn contents(&self, new: &VaultKey, settings: Option<&Settings>) -> Result<Contents, Error> {
         let new = new.derive(self.header().vault)?;
         let mut contents = Contents::new();
         for (key, _) in self.manifest().entries() {
             if key.kind == Kind::Slot {
                 continue;
             }
-            let precious = matches!(key.kind, Kind::Metadata | Kind::Secret);
             match self.open_text(*key) {
                 Ok(text) => contents.push((*key, text)),
-                Err(error) if precious => return Err(error.into()),
+                Err(error) if is_precious(*key) => return Err(error.into()),
                 Err(_) => {}
             }
         }
-        // Fingerprints are made with a key of the vault key: they change with it.
         let mut renewed = Contents::new();
+        if let Some(settings) = settings {
+            renewed.push((RecordKey::SETTINGS, settings.encode()));
+        }
+        // Fingerprints are made with a key of the vault key: they change with it.
         for record in self.key_records() {
             let mut record = record.clone();
             // The fingerprint is taken of the key itself.

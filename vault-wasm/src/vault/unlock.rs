@@ -39,6 +39,16 @@ pub enum Unlock {
 }
 
 impl Unlock {
+    /// What was typed where the password is asked for and the recovery code will do. Whether it is
+    /// a code its checksum tells.
+    pub(super) fn password_or_code(typed: &Secret) -> Self {
+        let copy = Secret::copy_of(typed.expose());
+        match RecoveryCode::parse(copy.expose()) {
+            Ok(_) => Self::RecoveryCode(copy),
+            Err(_) => Self::Password(copy),
+        }
+    }
+
     /// A copy, for an operation that outlives the call; wiped with it.
     pub(super) fn copied(&self) -> Self {
         let copy = |secret: &Secret| Secret::copy_of(secret.expose());

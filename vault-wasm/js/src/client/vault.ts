@@ -171,7 +171,10 @@ export class Vault extends EventTarget {
   /**
    * Changes the password, and with it the vault key and the recovery code: an
    * old copy of the vault and the old password open nothing that comes after.
-   * Codes: `wrong_password`, `weak_password`, `passkey_failed`, `locked`.
+   * `old` is the password, or the recovery code of whoever has forgotten it.
+   * Codes: `wrong_password`, `wrong_recovery_code`, `weak_password`,
+   * `passkey_failed`, `corrupt` (`getSnapshot().damaged` names the keys to be
+   * removed first), `locked`.
    */
   async changePassword(old: SecretInput, next: SecretInput, options: RekeyOptions = {}): Promise<{ recoveryCode: string }> {
     const passkeys = await this.passkeys.retap(options);
@@ -193,7 +196,8 @@ export class Vault extends EventTarget {
   /**
    * Binds the vault to another relay, which gets the keys from then on; works
    * while locked, as a vault bound elsewhere cannot be unlocked here. Open it
-   * with that relay afterwards. Gives the new recovery code. Codes:
+   * with that relay afterwards; the identity remembered of the old one is
+   * forgotten. Gives the new recovery code. Codes:
    * `wrong_password`, `passkey_failed`, `bad_argument`.
    */
   async rebind(relay: string | URL, password: SecretInput, options: RekeyOptions = {}): Promise<{ recoveryCode: string }> {

@@ -109,6 +109,82 @@ fn after_a_change_only_the_new_ways_open() {
 }
 
 #[test]
+fn the_recovery_code_is_proof_enough_for_a_new_password() {
+    let (vault, code) = created(1);
+    block_on(vault.add_key(&new_key("openai", OPENAI))).unwrap();
+    vault.lock(Reason::Requested);
+    block_on(vault.unlock(&Unlock::RecoveryCode(secret(&code)))).unwrap();
+
+    let next = "another good password";
+    let (_, foreign) = created(2);
+    let change = |old: &str, next: &str| {
+        block_on(vault.change_password(&secret(old), &secret(next), &[]))
+            .map(|created| created.recovery_code.to_string())
+    };
+    let mistyped = format!("{}U", &code[..code.len() - 1]);
+    assert_eq!(
+        change(&foreign, next).unwrap_err(),
+        Error::WrongRecoveryCode
+    );
+    assert_eq!(change(&mistyped, next).unwrap_err(), Error::WrongPassword);
+    assert_eq!(change(&code, "short").unwrap_err(), Error::WeakPassword);
+    // As a person types it.
+    let second = change(&code.to_lowercase().replace('-', " "), next).unwrap();
+    assert_ne!(second, code);
+
+    let tab = reopened(&vault);
+    for (way, error) in [
+        (password(PASSWORD), Error::WrongPassword),
+        (
+            Unlock::RecoveryCode(secret(&code)),
+            Error::WrongRecoveryCode,
+        ),
+    ] {
+        assert_eq!(block_on(tab.unlock(&way)), Err(error));
+    }
+    for way in [password(next), Unlock::RecoveryCode(secret(&second))] {
+        block_on(tab.unlock(&way)).unwrap();
+        assert_eq!(revealed(&tab, next), OPENAI.as_bytes());
+        tab.lock(Reason::Requested);
+    }
+}
+
+#[test]
+fn guessing_codes_gets_slow_as_guessing_passwords_does() {
+    let (vault, code) = created(1);
+    let (_, foreign) = created(2);
+    let next = secret("another good password");
+    for (old, error) in [
+        (foreign.as_str(), Error::WrongRecoveryCode),
+        ("not the password", Error::WrongPassword),
+        (foreign.as_str(), Error::WrongRecoveryCode),
+    ] {
+        let refused = block_on(vault.change_password(&secret(old), &next, &[]));
+        assert_eq!(refused.unwrap_err(), error);
+    }
+    assert_eq!(vault.platform().clock.slept(), 0);
+    block_on(vault.change_password(&secret(&code), &next, &[])).unwrap();
+    assert_eq!(vault.platform().clock.slept(), 1_000);
+}
+
+#[test]
+fn only_a_new_password_can_be_had_for_the_code() {
+    let (vault, code) = created(1);
+    let passkey = block_on(vault.add_passkey(&secret(PASSWORD), &passkey("x", 1))).unwrap();
+    let before = vault.platform().store.with(|records| records.clone());
+    let renewed = block_on(vault.renew_recovery(&secret(&code), &[])).unwrap_err();
+    let removed = block_on(vault.remove_passkey(passkey.id, &secret(&code), &[])).unwrap_err();
+    assert_eq!(
+        (renewed, removed),
+        (Error::WrongPassword, Error::WrongPassword)
+    );
+    assert_eq!(
+        vault.platform().store.with(|records| records.clone()),
+        before
+    );
+}
+
+#[test]
 fn an_old_copy_and_the_old_password_never_open_what_comes_after() {
     let (vault, _) = created(1);
     let old: Vec<_> = vault.platform().store.with(|records| {
@@ -220,6 +296,15 @@ fn a_damaged_key_is_not_lost_silently() {
     let next = secret("another good password");
     let refused = block_on(tab.change_password(&secret(PASSWORD), &next, &[]));
     assert_eq!(refused.unwrap_err(), Error::Corrupt);
+    // The person is told which key it is, and that something has changed.
+    assert_eq!(
+        tab.snapshot().damaged,
+        [Damage {
+            record: RecordKey::new(Kind::Secret, id),
+            kind: DamageKind::Corrupt
+        }]
+    );
+    assert_eq!(tab.platform().events.take().last(), Some(&Event::Change));
     block_on(tab.remove_key(id)).unwrap();
     block_on(tab.change_password(&secret(PASSWORD), &next, &[])).unwrap();
 }

@@ -142,6 +142,53 @@ fn a_relay_with_sealing_keys_never_sees_a_key_in_clear() {
 }
 
 #[test]
+fn moving_to_another_relay_forgets_the_identity_of_the_old_one() {
+    let (old, new, third) = (
+        SealingRelay::new(3),
+        SealingRelay::new(4),
+        SealingRelay::new(5),
+    );
+    for configured in [None, Some(new.identity.public())] {
+        let vault = vault_with_key(None);
+        vault.platform().transport.answer(old.document(NOW));
+        vault.platform().transport.answer(ok());
+        assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
+        let pin = |vault: &Vault<World>| block_on(vault.settings()).unwrap().relay_key;
+        assert_eq!(pin(&vault), Some(old.identity.public()));
+        // Binding it anew to the relay it belongs to is no reason to trust another identity.
+        let here = Relay::parse("https://relay.example").unwrap();
+        block_on(vault.rebind(&here, &secret(PASSWORD), &[])).unwrap();
+        assert_eq!(pin(&vault), Some(old.identity.public()));
+
+        let config = Config {
+            relay_key: configured,
+            ..config("https://new.example")
+        };
+        let world = vault.platform().another_tab(5);
+        let moved = block_on(Vault::open(world, config)).unwrap();
+        let relay = Relay::parse("https://new.example").unwrap();
+        block_on(moved.rebind(&relay, &secret(PASSWORD), &[])).unwrap();
+        assert_eq!(pin(&moved), configured);
+        let transport = &moved.platform().transport;
+        let request = || Request {
+            url: "https://new.example/v1/chat/completions".into(),
+            ..chat()
+        };
+        transport.answer(new.document(NOW));
+        transport.answer(ok());
+        assert_eq!(code(block_on(moved.fetch(&request()))), "sent");
+        assert_eq!(pin(&moved), Some(new.identity.public()));
+
+        // The new one is held to its identity as the old one was.
+        let world = moved.platform().another_tab(6);
+        let later = block_on(Vault::open(world, self::config("https://new.example"))).unwrap();
+        block_on(later.unlock(&password(PASSWORD))).unwrap();
+        later.platform().transport.answer(third.document(NOW));
+        assert_eq!(code(block_on(later.fetch(&request()))), "relay_downgraded");
+    }
+}
+
+#[test]
 fn after_pinning_nothing_goes_out_unsealed() {
     let relay = SealingRelay::new(3);
     let other = SealingRelay::new(4);
