@@ -86,6 +86,47 @@ test("a changed password and a renewed code open the vault, the old ones no long
   await vault.getByTestId("key-row").waitFor();
 });
 
+test("whoever has forgotten the password chooses a new one with the recovery code", async (t) => {
+  const { page, code, vault } = await opened(t);
+  await addKey(page, "openai", CANARY.openai);
+  await lock(page);
+  await unlockByCode(page, code);
+  await state(page, "unlocked");
+  await vault.getByTestId("after-code").press("Enter");
+  const typed = vault.getByTestId("password-code");
+  await typed.fill(`${code.slice(0, -1)}U`);
+  await vault.getByTestId("password-next").fill(NEXT);
+  await vault.getByTestId("password-next-repeat").fill(NEXT);
+  await vault.getByTestId("password-submit").press("Enter");
+  await vault.locator('[data-code="bad_recovery_code"]').first().waitFor();
+  await typed.fill(code);
+  await vault.getByTestId("password-submit").press("Enter");
+  const second = await newCode(page);
+  assert.notEqual(second, code);
+  assert.equal(await vault.getByTestId("after-code").count(), 0, "done is done");
+
+  await lock(page);
+  await vault.getByTestId("unlock-password").fill(PASSWORD);
+  await vault.getByTestId("unlock-submit").press("Enter");
+  await vault.locator('[data-code="wrong_password"]').first().waitFor();
+  await unlock(page, NEXT);
+  await vault.getByTestId("key-row").waitFor();
+
+  // Who came in with the password can still use the code for it.
+  await vault.getByTestId("section-backup").press("Enter");
+  await vault.getByTestId("password-change").press("Enter");
+  await vault.getByTestId("password-old").waitFor();
+  await vault.getByTestId("password-swap").press("Enter");
+  await typed.fill(code);
+  await vault.getByTestId("password-next").fill(PASSWORD);
+  await vault.getByTestId("password-next-repeat").fill(PASSWORD);
+  await vault.getByTestId("password-submit").press("Enter");
+  await vault.locator('[data-code="wrong_recovery_code"]').first().waitFor();
+  await typed.fill(second);
+  await vault.getByTestId("password-submit").press("Enter");
+  await newCode(page);
+});
+
 test("a backup moves the keys to another browser, and a wrong password opens nothing", async (t) => {
   const { page, vault } = await opened(t);
   await addKey(page, "openai", CANARY.openai, "Work");

@@ -9,7 +9,14 @@ type Fields = readonly string[];
 
 /** Backups, the password, the recovery code: what keeps a vault from being lost. */
 export class Backup extends Part {
-  static override properties = { typed: { state: true }, hasPasskeys: { state: true }, showCode: { attribute: false }, savedAt: { state: true } };
+  static override properties = {
+    typed: { state: true },
+    hasPasskeys: { state: true },
+    showCode: { attribute: false },
+    savedAt: { state: true },
+    cameByCode: { attribute: false },
+    proof: { state: true },
+  };
 
   /** By field, for the meters only. */
   declare typed: { readonly [field: string]: string };
@@ -18,10 +25,16 @@ export class Backup extends Part {
   declare savedAt: number | null | undefined;
   /** Shows a new recovery code. */
   declare showCode: (code: string) => void;
+  /** The person opened the vault with the recovery code: the password may be forgotten. */
+  declare cameByCode: boolean;
+  /** What the person would rather prove a change of the password with; null until they have said. */
+  declare proof: "password" | "code" | null;
 
   constructor() {
     super();
     this.typed = {};
+    this.cameByCode = false;
+    this.proof = null;
     this.hasPasskeys = false;
     this.showCode = () => undefined;
   }
@@ -62,15 +75,29 @@ export class Backup extends Part {
             <div class="row"><button class="button" data-testid="restore-submit" aria-disabled=${this.busy}>${text.restoreSubmit}</button></div>
           </form>
         </details>
-        <details>
+        <details ?open=${this.cameByCode}>
           <summary data-testid="password-change">${text.change}</summary>
           <form class="stack" novalidate @submit=${this.#change}>
             <p class="muted">${text.changeHint}</p>
             ${identity()}
-            ${this.#password("old", this.text.password, "password-old")}
+            ${this.#byCode
+              ? secretField({
+                  name: "old",
+                  label: this.text.unlock.code,
+                  hint: this.text.unlock.codeHint,
+                  autocomplete: "off",
+                  error: this.errors["old"],
+                  testId: "password-code",
+                })
+              : this.#password("old", this.text.password, "password-old")}
             ${this.#newPassword("next", text.next, "password-next")}
             ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
-            <div class="row"><button class="button" data-testid="password-submit" aria-disabled=${this.busy}>${text.changeSubmit}</button></div>
+            <div class="row">
+              <button class="button" data-testid="password-submit" aria-disabled=${this.busy}>${text.changeSubmit}</button>
+              <button type="button" class="button link" data-testid="password-swap" @click=${this.#swap}>
+                ${this.#byCode ? this.text.unlock.usePassword : this.text.unlock.useCode}
+              </button>
+            </div>
           </form>
         </details>
         <details>
@@ -84,6 +111,10 @@ export class Backup extends Part {
           </form>
         </details>`,
     );
+  }
+
+  get #byCode(): boolean {
+    return this.proof === null ? this.cameByCode : this.proof === "code";
   }
 
   #password(name: string, label: string, testId: string) {
@@ -105,7 +136,8 @@ export class Backup extends Part {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const [first = "", next] = passwords;
-    if (valueOf(form, first) === "") return this.missing(first, this.text.passwordMissing);
+    const byCode = first === "old" && this.#byCode;
+    if (valueOf(form, first).trim() === "") return this.missing(first, byCode ? this.text.unlock.emptyCode : this.text.passwordMissing);
     const wrong = next || first === "filePassword" ? judgeNewPassword(form, next ?? first) : null;
     if (wrong) return this.missing(wrong.field, wrong.words);
     void this.run(async () => {
@@ -113,8 +145,11 @@ export class Backup extends Part {
         await work(form);
       } catch (thrown) {
         const { code } = (thrown ?? {}) as { code?: string };
-        const field = code === "weak_password" ? (next ?? first) : code === "wrong_password" ? first : undefined;
-        throw field ? Object.assign(new Error(), { code, field }) : thrown;
+        const wrong = code === "wrong_password" || code === "wrong_recovery_code";
+        const field = code === "weak_password" ? (next ?? first) : wrong ? first : undefined;
+        // What has no recovery code's checksum was taken for a password.
+        const said = byCode && code === "wrong_password" ? "bad_recovery_code" : code;
+        throw field ? Object.assign(new Error(), { code: said, field }) : thrown;
       }
       clear(form);
       this.typed = {};
@@ -140,6 +175,15 @@ export class Backup extends Part {
       const done = await this.vault?.import(file, secretOf(form, "restorePassword"));
       if (done) this.say(this.text.backup.restored(done.added, done.known));
     });
+  };
+
+  readonly #swap = ({ currentTarget }: MouseEvent): void => {
+    const { form } = currentTarget as HTMLButtonElement;
+    if (form) clear(form);
+    this.proof = this.#byCode ? "password" : "code";
+    this.typed = {};
+    this.errors = {};
+    void this.updateComplete.then(() => form?.querySelector<HTMLElement>('[name="old"]')?.focus());
   };
 
   readonly #change = (event: SubmitEvent): void =>

@@ -136,10 +136,21 @@ export class Settings extends Part {
     const section = SECTIONS.find((name) => name === this.view);
     if (section) return this.#part(section, false);
     return html`<div class="all">
-      ${this.byCode ? html`<p class="notice" role="status">${this.text.unlock.afterCode}</p>` : nothing}
+      ${this.byCode ? this.#afterCode() : nothing}
       <keyferry-keys exportparts="card,field,problem" .vault=${vault} .toBackup=${this.view === "keys" ? undefined : this.#toBackup}></keyferry-keys>
       <keyferry-add-key exportparts="card,field,problem" .vault=${vault} .provider=${this.provider}></keyferry-add-key>
       ${this.view === "keys" ? nothing : SECTIONS.map((name) => this.#section(name))}
+    </div>`;
+  }
+
+  /** The way to a new password, for whoever came in with the recovery code. */
+  #afterCode() {
+    const { afterCode, chooseNew } = this.text.unlock;
+    return html`<div class="notice stack">
+      <p role="status">${afterCode}</p>
+      ${this.view === "keys"
+        ? nothing
+        : html`<div class="row"><button class="button" data-testid="after-code" @click=${this.#toBackup}>${chooseNew}</button></div>`}
     </div>`;
   }
 
@@ -162,7 +173,7 @@ export class Settings extends Part {
       case "passkeys":
         return html`<keyferry-passkeys exportparts=${parts} .vault=${vault} .bare=${bare} .showCode=${this.showCode}></keyferry-passkeys>`;
       case "backup":
-        return html`<keyferry-backup exportparts=${parts} .vault=${vault} .bare=${bare} .showCode=${this.showCode}></keyferry-backup>`;
+        return html`<keyferry-backup exportparts=${parts} .vault=${vault} .bare=${bare} .cameByCode=${this.byCode} .showCode=${this.showCode}></keyferry-backup>`;
       case "audit":
         return html`<keyferry-audit exportparts=${parts} .vault=${vault} .bare=${bare}></keyferry-audit>`;
       case "preferences":

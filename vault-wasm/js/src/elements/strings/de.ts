@@ -73,7 +73,8 @@ export const de: Strings = {
     usePassword: "Stattdessen das Passwort benutzen",
     usePasskey: "Passkey benutzen",
     emptyCode: "Gib deinen Wiederherstellungscode ein.",
-    afterCode: "Du bist mit dem Wiederherstellungscode hereingekommen. Ist das Passwort verloren? Sichere die Schlüssel unter „Sicherung und Wiederherstellung“, lösche diesen Tresor unter „Sperren“, lege einen neuen an und stelle die Sicherung dort wieder her.",
+    afterCode: "Du bist mit dem Wiederherstellungscode hereingekommen. Ist das Passwort vergessen, wähle unter „Sicherung und Wiederherstellung“ ein neues: Der Code genügt als Nachweis.",
+    chooseNew: "Neues Passwort wählen",
   },
 
   keys: {

@@ -85,7 +85,8 @@ export const en = {
     usePassword: "Use the password instead",
     usePasskey: "Use a passkey",
     emptyCode: "Enter your recovery code.",
-    afterCode: "You came in with the recovery code. Is the password lost? Save a backup under Backup and recovery, delete this vault under Locking, create a new one, and restore the backup there.",
+    afterCode: "You came in with the recovery code. If the password is forgotten, choose a new one under Backup and recovery: the code is proof enough.",
+    chooseNew: "Choose a new password",
   },
 
   keys: {
