@@ -107,6 +107,11 @@ test("keyferry/testing behaves as the vault does", async () => {
   await assert.rejects(vault.keys.list(), { code: "locked" });
   await assert.rejects(vault.unlock({ password: "wrong" }), { code: "wrong_password", field: "password" });
   await vault.unlock({ password: TEST_PASSWORD });
+  const next = "another good password";
+  const { recoveryCode } = await vault.changePassword(TEST_PASSWORD, next);
+  await assert.rejects(vault.changePassword(TEST_PASSWORD, next), { code: "wrong_password" });
+  await vault.changePassword(recoveryCode, TEST_PASSWORD);
+  await assert.rejects(vault.changePassword(next, next), { code: "wrong_password" });
   assert.deepEqual(events, ["keyneeded", "lock", "keyneeded", "unlock"]);
   await assert.rejects(vault.fetch("https://evil.example/"), TypeError);
   const controller = new AbortController();
