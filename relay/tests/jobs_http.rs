@@ -103,7 +103,7 @@ async fn audio_is_transcribed_and_the_transcript_analysed() {
     assert_eq!(done["result"]["transcription"]["text"], SAID);
     assert_eq!(
         done["result"]["chat"]["choices"][0]["message"]["content"],
-        "ANSWERcanary"
+        "ANSWER-canary"
     );
     assert_eq!(done["usage"][0]["step"], "transcription");
     assert_eq!(done["usage"][0]["audioSeconds"], 3.0);

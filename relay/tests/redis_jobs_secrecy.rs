@@ -117,7 +117,7 @@ async fn nothing_of_a_job_is_readable_anywhere() {
     let relay = shop.relay().await;
 
     let then =
-        json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "QUESTIONcanary" }] });
+        json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "QUESTION-canary" }] });
     let then = then.to_string();
     let fields = [
         &TRANSCRIBE[..],
@@ -181,7 +181,7 @@ async fn nothing_of_a_job_is_readable_anywhere() {
     for (what, bytes) in &places {
         assert!(bytes.len() > 40, "{what}");
         let key = CANARY.strip_prefix("sk-proj-").unwrap();
-        for text in [key, SAID, "QUESTIONcanary", "ANSWERcanary", "PROMPTcanary"] {
+        for text in [key, SAID, "QUESTION-canary", "ANSWER-canary", "PROMPTcanary"] {
             assert_eq!(leaked(bytes, text.as_bytes()), None, "{what}");
         }
         assert_eq!(leaked(bytes, &FLAC[8..]), None, "{what}");

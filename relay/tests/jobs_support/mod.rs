@@ -37,10 +37,10 @@ pub fn answer(seen: &Seen) -> Response {
     json_response(200, CHAT_ANSWER)
 }
 
-pub const CHAT_ANSWER: &str = r#"{"id":"chatcmpl-1","choices":[{"message":{"role":"assistant","content":"ANSWERcanary"}}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10},"n":1.50}"#;
+pub const CHAT_ANSWER: &str = r#"{"id":"chatcmpl-1","choices":[{"message":{"role":"assistant","content":"ANSWER-canary"}}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10},"n":1.50}"#;
 
 pub fn chat_request(model: &str) -> Value {
-    let messages = json!([{ "role": "user", "content": "QUESTIONcanary" }]);
+    let messages = json!([{ "role": "user", "content": "QUESTION-canary" }]);
     json!({ "kind": "chat", "request": { "model": model, "messages": messages } })
 }
 
