@@ -116,8 +116,7 @@ async fn nothing_of_a_job_is_readable_anywhere() {
     let mut shop = Shop::new(redis, provider.address, "backoff_ms = 50\n");
     let relay = shop.relay().await;
 
-    let then =
-        json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "QUESTION-canary" }] });
+    let then = json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "QUESTION-canary" }] });
     let then = then.to_string();
     let fields = [
         &TRANSCRIBE[..],
@@ -181,7 +180,13 @@ async fn nothing_of_a_job_is_readable_anywhere() {
     for (what, bytes) in &places {
         assert!(bytes.len() > 40, "{what}");
         let key = CANARY.strip_prefix("sk-proj-").unwrap();
-        for text in [key, SAID, "QUESTION-canary", "ANSWER-canary", "PROMPTcanary"] {
+        for text in [
+            key,
+            SAID,
+            "QUESTION-canary",
+            "ANSWER-canary",
+            "PROMPTcanary",
+        ] {
             assert_eq!(leaked(bytes, text.as_bytes()), None, "{what}");
         }
         assert_eq!(leaked(bytes, &FLAC[8..]), None, "{what}");

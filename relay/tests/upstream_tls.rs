@@ -12,6 +12,7 @@ mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -174,6 +175,57 @@ async fn streams_over_http2_and_resets_when_the_client_leaves() {
     drop(response);
     let reset = tokio::time::timeout(Duration::from_secs(1), reports.recv()).await;
     assert_eq!(reset.unwrap().unwrap(), "dropped");
+}
+
+/// An HTTP/2 provider of endless streams, a hundred to a connection. Counts the connections.
+async fn crowded(authority: &Authority) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (counted, acceptor) = (Arc::clone(&connections), authority.acceptor.clone());
+    tokio::spawn(async move {
+        loop {
+            let stream = acceptor.accept(listener.accept().await.unwrap().0).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+            let service = hyper::service::service_fn(|_| async {
+                let (events, chunks) = mpsc::channel(1);
+                events.send(b"data: 1\n\n".to_vec()).await.unwrap();
+                tokio::spawn(async move { events.closed().await });
+                Ok::<_, std::convert::Infallible>(http::Response::new(ChannelBody(chunks)))
+            });
+            tokio::spawn(
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .max_concurrent_streams(100)
+                    .serve_connection(TokioIo::new(stream.unwrap()), service),
+            );
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn no_stream_waits_for_another_to_end() {
+    let authority = Authority::new();
+    let (address, connections) = crowded(&authority).await;
+    let relay = TestRelay::start(&format!(
+        "{}{}[limits]\nconcurrent_requests = 1000\n",
+        authority.trusted(),
+        at(address)
+    ))
+    .await;
+    let mut open = Vec::new();
+    for number in 1..=201 {
+        let request = relay
+            .request("POST", "/providers/openai/v1/chat/completions")
+            .header("x-byok-key", CANARY)
+            .body(Body::from("{}"))
+            .unwrap();
+        let asked = tokio::time::timeout(Duration::from_secs(10), relay.send(request)).await;
+        let response = asked.unwrap_or_else(|_| panic!("stream {number} waits"));
+        assert_eq!(response.status(), 200);
+        open.push(response);
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
 }
 
 #[tokio::test]

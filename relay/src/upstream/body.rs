@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::pool::Lease;
+use super::pool::{Lease, Place};
 
 /// The body of an answer. Read to its end it gives its HTTP/1 connection back for the next call;
 /// dropped before that it closes it, or resets its HTTP/2 stream.
@@ -15,13 +15,28 @@ use super::pool::Lease;
 pub struct AnswerBody {
     inner: Incoming,
     lease: Option<Lease>,
+    _place: Option<Place>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Incoming, lease: Option<Lease>) -> Self {
-        let mut body = Self { inner, lease };
+    /// Of an HTTP/1 connection.
+    pub(super) fn leased(inner: Incoming, lease: Lease) -> Self {
+        let mut body = Self {
+            inner,
+            lease: Some(lease),
+            _place: None,
+        };
         body.put_at_end();
         body
+    }
+
+    /// Of an HTTP/2 connection.
+    pub(super) fn placed(inner: Incoming, place: Place) -> Self {
+        Self {
+            inner,
+            lease: None,
+            _place: Some(place),
+        }
     }
 
     fn put_at_end(&mut self) {

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
 pub use body::AnswerBody;
-use pool::{Host, Lease, Pool};
+use pool::{Host, Lease, Place, Pool};
 
 use crate::config::{Config, defaults};
 
@@ -134,8 +134,8 @@ impl Upstream {
             .ok_or(UpstreamError::Connect)?;
         // A kept connection may be closed by the other end at any moment. A request of which
         // nothing was sent goes to the next one, and at last to a new one, which is tried once.
-        if let Some(sender) = host.shared() {
-            match call_http2(sender, request).await {
+        if let Some((sender, place)) = host.shared() {
+            match call_http2(sender, place, request).await {
                 Ok(response) => return Ok(response),
                 Err(unsent) => request = unsent.ok_or(UpstreamError::Closed)?,
             }
@@ -149,7 +149,7 @@ impl Upstream {
         // Rare, and large: not to be made room for in every call.
         let called = match Box::pin(self.connect(&host)).await? {
             Fresh::Http1(lease) => call_http1(lease, request).await,
-            Fresh::Http2(sender) => call_http2(sender, request).await,
+            Fresh::Http2(sender, place) => call_http2(sender, place, request).await,
         };
         called.map_err(|_| UpstreamError::Closed)
     }
@@ -174,8 +174,8 @@ impl Upstream {
                 // How it ended is told to the calls on it.
                 let _ = connection.await;
             });
-            host.share(&sender);
-            return Ok(Fresh::Http2(sender));
+            let (sender, place) = host.share(sender);
+            return Ok(Fresh::Http2(sender, place));
         }
         let (mut sender, connection) = http1::handshake(stream)
             .await
@@ -191,7 +191,7 @@ impl Upstream {
 /// A connection nobody has used.
 enum Fresh {
     Http1(Lease),
-    Http2(http2::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>, Place),
 }
 
 /// What became of a request that has no answer: itself when nothing of it was sent.
@@ -210,7 +210,7 @@ async fn call_http1(
         .headers_mut()
         .insert(header::HOST, lease.host_header());
     match lease.sender().try_send_request(request).await {
-        Ok(response) => Ok(response.map(|body| AnswerBody::new(body, Some(lease)))),
+        Ok(response) => Ok(response.map(|body| AnswerBody::leased(body, lease))),
         Err(mut error) => Err(error.take_message().map(|mut request| {
             *request.uri_mut() = address;
             request
@@ -220,12 +220,13 @@ async fn call_http1(
 
 async fn call_http2(
     mut sender: http2::SendRequest<Body>,
+    place: Place,
     mut request: Request<Body>,
 ) -> Result<Response<AnswerBody>, Unsent> {
     // A request that failed on another connection names its host twice.
     request.headers_mut().remove(header::HOST);
     match sender.try_send_request(request).await {
-        Ok(response) => Ok(response.map(|body| AnswerBody::new(body, None))),
+        Ok(response) => Ok(response.map(|body| AnswerBody::placed(body, place))),
         Err(mut error) => Err(error.take_message()),
     }
 }

@@ -1,7 +1,8 @@
 //! Connections to providers, kept between calls.
 //!
 //! HTTP/1 connections carry one call at a time and come back when its answer has been read to its
-//! end; one HTTP/2 connection per provider carries all calls. What is idle for too long is closed.
+//! end; HTTP/2 connections carry up to [`CALLS_PER_CONNECTION`]. What is idle for too long is
+//! closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -13,6 +14,10 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::config::defaults::POOL_IDLE_TIMEOUT;
+
+/// Calls on one HTTP/2 connection. A call above what the provider allows would wait behind a stream
+/// of minutes; fewer than 100 should no server allow (RFC 9113 §6.5.2), and few do.
+const CALLS_PER_CONNECTION: usize = 100;
 
 /// All providers that were called.
 #[derive(Debug, Default)]
@@ -35,9 +40,25 @@ pub(super) struct Host {
 struct Idle {
     /// The one used last is last.
     single: Vec<(http1::SendRequest<Body>, Instant)>,
-    shared: Option<(http2::SendRequest<Body>, Instant)>,
+    /// The first with room is taken, so that the later ones run empty.
+    shared: Vec<Shared>,
     /// A task closes what is idle for too long.
     swept: bool,
+}
+
+/// An HTTP/2 connection.
+#[derive(Debug)]
+struct Shared {
+    sender: http2::SendRequest<Body>,
+    /// One reference here, and one of each call.
+    calls: Arc<()>,
+    used: Instant,
+}
+
+/// A call's place on an HTTP/2 connection, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _counted: Arc<()>,
 }
 
 /// An HTTP/1 connection in use.
@@ -100,29 +121,31 @@ impl Host {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The HTTP/2 connection, if there is one.
-    pub(super) fn shared(&self) -> Option<http2::SendRequest<Body>> {
+    /// An HTTP/2 connection with room for a call, if there is one.
+    pub(super) fn shared(&self) -> Option<(http2::SendRequest<Body>, Place)> {
         let mut idle = self.lock();
-        let (sender, used) = idle.shared.as_mut()?;
-        if sender.is_closed() || used.elapsed() >= POOL_IDLE_TIMEOUT {
-            idle.shared = None;
-            return None;
-        }
-        *used = Instant::now();
-        Some(sender.clone())
+        idle.shared.retain(Shared::is_wanted);
+        idle.shared
+            .iter_mut()
+            .find(|shared| shared.calls() < CALLS_PER_CONNECTION)
+            .map(Shared::place)
     }
 
-    /// Keeps a new HTTP/2 connection for others.
-    pub(super) fn share(self: &Arc<Self>, sender: &http2::SendRequest<Body>) {
+    /// Keeps a new HTTP/2 connection for others too.
+    pub(super) fn share(
+        self: &Arc<Self>,
+        sender: http2::SendRequest<Body>,
+    ) -> (http2::SendRequest<Body>, Place) {
+        let mut shared = Shared {
+            sender,
+            calls: Arc::default(),
+            used: Instant::now(),
+        };
+        let place = shared.place();
         let mut idle = self.lock();
-        if idle
-            .shared
-            .as_ref()
-            .is_none_or(|(held, _)| held.is_closed())
-        {
-            idle.shared = Some((sender.clone(), Instant::now()));
-            self.sweep_later(&mut idle);
-        }
+        idle.shared.push(shared);
+        self.sweep_later(&mut idle);
+        place
     }
 
     /// An HTTP/1 connection that waits for a request.
@@ -175,12 +198,28 @@ impl Host {
         let idle = &mut *idle;
         idle.single
             .retain(|(sender, since)| !sender.is_closed() && since.elapsed() < POOL_IDLE_TIMEOUT);
-        idle.shared = idle
-            .shared
-            .take()
-            .filter(|(sender, used)| !sender.is_closed() && used.elapsed() < POOL_IDLE_TIMEOUT);
-        idle.swept = !(idle.single.is_empty() && idle.shared.is_none());
+        idle.shared.retain(Shared::is_wanted);
+        idle.swept = !(idle.single.is_empty() && idle.shared.is_empty());
         !idle.swept
+    }
+}
+
+impl Shared {
+    fn calls(&self) -> usize {
+        Arc::strong_count(&self.calls).saturating_sub(1)
+    }
+
+    /// Open, and carrying calls or lately taken for one.
+    fn is_wanted(&self) -> bool {
+        !self.sender.is_closed() && (self.calls() > 0 || self.used.elapsed() < POOL_IDLE_TIMEOUT)
+    }
+
+    fn place(&mut self) -> (http2::SendRequest<Body>, Place) {
+        self.used = Instant::now();
+        let place = Place {
+            _counted: Arc::clone(&self.calls),
+        };
+        (self.sender.clone(), place)
     }
 }
 
