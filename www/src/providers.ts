@@ -27,7 +27,7 @@ const UNIFIED = openaiDialect("/v1");
 /** Chosen when a provider is. Others are a search away. */
 const FIRST_MODELS: { readonly [provider: string]: string } = {
   openai: "openai/gpt-4o-mini",
-  anthropic: "anthropic/claude-sonnet-4-5",
+  anthropic: "anthropic/claude-sonnet-5",
   google: "google/gemini-2.5-flash",
   openrouter: "openrouter/openai/gpt-4o-mini",
   groq: "groq/openai/gpt-oss-120b",

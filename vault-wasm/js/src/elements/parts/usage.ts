@@ -14,7 +14,7 @@ const DAYS = 30;
 /** Told apart by colour; what comes after the last is one more. */
 const COLOURS = 6;
 /** Well known, from cheap to dear: something to compare with before one has been chosen. */
-const COMPARED = ["openai/gpt-4o-mini", "google/gemini-2.5-flash", "deepseek/deepseek-chat", "anthropic/claude-haiku-4-5", "openai/gpt-4o", "anthropic/claude-sonnet-4-5"];
+const COMPARED = ["openai/gpt-4o-mini", "google/gemini-2.5-flash", "deepseek/deepseek-chat", "anthropic/claude-haiku-4-5", "openai/gpt-4o", "anthropic/claude-sonnet-5"];
 
 type Grouping = "provider" | "key";
 
