@@ -64,6 +64,17 @@ function bodyFault(body) {
   }
 }
 
+/** Where a sign-in's code is traded for a key: the relay's own call, on no list and without a key. */
+const TRADE = "/api/v1/auth/keys";
+
+/** What is wrong with a trade. @param {import("node:http").IncomingMessage} request @param {Buffer} body */
+function tradeFault(request, body) {
+  const odd = Object.keys(request.headers).filter((name) => /^x-byok-|authorization|api-key/.test(name));
+  if (odd.length > 0) return `${odd} went along with a sign-in`;
+  const sent = Object.keys(JSON.parse(body.toString("utf8"))).sort().join();
+  return sent === "code,code_challenge_method,code_verifier" ? undefined : `a sign-in of ${sent}`;
+}
+
 /** The description with the passthrough spelt out: one path for each endpoint that is relayed.
  * @param {any} description */
 function spellOut(description) {
@@ -103,12 +114,19 @@ const provider = createServer((request, response) => {
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
     reached += 1;
+    const body = Buffer.concat(chunks);
+    response.writeHead(200, { "content-type": "application/json" });
+    if (request.url === TRADE && request.method === "POST") {
+      const wrong = tradeFault(request, body);
+      if (wrong !== undefined) faults.add(wrong);
+      response.end(JSON.stringify({ key: `sk-or-v1-${"0".repeat(64)}` }));
+      return;
+    }
     const json = /\/(chat\/completions|completions|embeddings|responses)$/.test(request.url ?? "");
     const wrong =
       fault(request, endpoints) ??
-      (checkBodies && json && request.method === "POST" ? bodyFault(Buffer.concat(chunks)) : undefined);
+      (checkBodies && json && request.method === "POST" ? bodyFault(body) : undefined);
     if (wrong !== undefined) faults.add(wrong);
-    response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ object: "list", data: [{ id: "m", object: "model" }] }));
   });
 });
