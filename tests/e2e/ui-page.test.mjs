@@ -157,6 +157,8 @@ for (const { lang, dir, keys, said } of [
     assert.equal(await settings(page).locator("html").getAttribute("dir"), dir);
     assert.deepEqual(await violations(page), []);
     await page.getByTestId("nav-chat").press("Enter");
+    // The page goes to its input field by itself: not while the picker is being used.
+    await page.locator('[data-testid="chat-input"]:focus').waitFor();
     await page.locator(".picker").getByTestId("model-picker").press("Enter");
     await page.getByTestId("model-option").first().waitFor();
     assert.deepEqual(await violations(page), []);
