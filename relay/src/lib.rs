@@ -17,6 +17,7 @@ mod cli;
 pub mod config;
 pub mod edge;
 mod error;
+mod handle;
 mod harden;
 mod hazmat;
 mod idle;

@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::handle::JobHandle;
+use super::JobHandle;
 use super::terms::Terms;
 use crate::hazmat::{ChunkKey, decrypt, derive_fresh_key, derive_key, encrypt};
 use crate::leases::LeaseKeys;

@@ -8,10 +8,10 @@ use http_body_util::BodyDataStream;
 use keyferry_protocol::ErrorCode;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
+use super::JobHandle;
 use super::Jobs;
 use super::audio::{AudioError, HEAD, Sealing, Upload, sniff};
 use super::envelope;
-use super::handle::JobHandle;
 use super::payload::Form;
 use crate::error::ApiError;
 use crate::proxy::{Fault, Inbound, too_large};

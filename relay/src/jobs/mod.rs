@@ -16,7 +16,6 @@ mod audio;
 mod call;
 mod envelope;
 mod form;
-mod handle;
 mod ledger;
 mod order;
 mod payload;
@@ -35,7 +34,6 @@ use keyferry_protocol::ErrorCode;
 use tokio::sync::watch::Receiver;
 
 pub(crate) use form::Uploaded;
-pub(crate) use handle::JobHandle;
 pub use ledger::{
     Added, Attempt, Begun, Cancelled, Ending, GRACE, Ledger, LocalLedger, MAX_INTERRUPTIONS,
     NewJob, Note, Phase, Snapshot, State,
@@ -47,6 +45,7 @@ pub(crate) use view::View;
 
 use crate::config::{Config, ConfigError};
 use crate::error::ApiError;
+use crate::handle::Handle;
 use crate::leases;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -58,6 +57,9 @@ use ledger::AnyLedger;
 use queue::Queue;
 pub(crate) use queue::Worker;
 use watch::Changes;
+
+/// What proves a job its maker's.
+pub(crate) type JobHandle = Handle<JobId>;
 
 /// How long the end of a job is kept that nobody worked on to its end.
 pub(crate) const RESULT_TTL: Duration = Duration::from_secs(3_600);

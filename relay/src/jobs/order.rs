@@ -6,9 +6,9 @@ use std::time::Duration;
 use keyferry_protocol::ErrorCode;
 use serde_json::Value;
 
+use super::JobHandle;
 use super::envelope::{self, Ticket};
 use super::form::{Stored, Uploaded};
-use super::handle::JobHandle;
 use super::ledger::{Added, Ledger as _, NewJob};
 use super::payload::Payload;
 use super::terms::{Kind, Terms};

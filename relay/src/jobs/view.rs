@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::JobHandle;
 use super::envelope;
-use super::handle::JobHandle;
 use super::ledger::{Phase, Snapshot, State};
 use super::terms::Kind;
 use super::work::{Message, Partial};

@@ -11,7 +11,7 @@
 
 use zeroize::Zeroizing;
 
-use super::handle::Handle;
+use super::Handle;
 use super::ring::LeaseKeys;
 use crate::hazmat::{decrypt, derive_key, encrypt};
 use crate::secret::Secret;

@@ -10,7 +10,6 @@
 //! nothing of its terms without them.
 
 mod envelope;
-mod handle;
 mod ring;
 mod terms;
 
@@ -18,13 +17,16 @@ use std::time::Duration;
 
 use keyferry_protocol::ErrorCode;
 
-pub(crate) use handle::Handle;
 pub(crate) use ring::LeaseKeys;
 pub(crate) use terms::{Terms, name_at_provider, scope};
 
 use crate::error::ApiError;
+use crate::handle;
 use crate::secret::Secret;
 use crate::store::{AnyStore, LeaseAction, LeaseId, MAX_LEASE_TTL, Store as _};
+
+/// What travels in place of a key.
+pub(crate) type Handle = handle::Handle<LeaseId>;
 
 /// An opened lease. The key is wiped with it.
 #[derive(Debug)]

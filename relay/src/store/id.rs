@@ -22,6 +22,12 @@ macro_rules! ids {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
+
+            /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                parse(text).map(Self)
+            }
         }
 
         impl fmt::Display for $name {
@@ -71,22 +77,6 @@ impl Hasher for IdHasher {
 
     /// The length of an id is always the same.
     fn write_usize(&mut self, _: usize) {}
-}
-
-impl LeaseId {
-    /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        parse(text).map(Self)
-    }
-}
-
-impl JobId {
-    /// Reads what [`fmt::Display`] prints: 32 hexadecimal digits, lower case.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        parse(text).map(Self)
-    }
 }
 
 fn parse(text: &str) -> Option<[u8; 16]> {
