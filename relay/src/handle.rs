@@ -18,6 +18,9 @@ pub(crate) trait HandleId: Copy + fmt::Display {
     /// From its bytes.
     fn new(bytes: [u8; 16]) -> Self;
 
+    /// Its bytes.
+    fn as_bytes(&self) -> &[u8; 16];
+
     /// Reads what [`fmt::Display`] prints.
     fn parse(text: &str) -> Option<Self>;
 }
@@ -27,6 +30,10 @@ impl HandleId for LeaseId {
 
     fn new(bytes: [u8; 16]) -> Self {
         Self::new(bytes)
+    }
+
+    fn as_bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -39,6 +46,10 @@ impl HandleId for JobId {
 
     fn new(bytes: [u8; 16]) -> Self {
         Self::new(bytes)
+    }
+
+    fn as_bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -1,10 +1,10 @@
 //! What is stored of a job, each part encrypted under a key of its own:
 //!
 //! ```text
-//! terms, payload     version 1 │ length, ring entry │ ciphertext
-//! results            version 1 │ length, ring entry │ 32 fresh bytes │ ciphertext
-//! ticket             version 1 │ length, ring entry │ 32 fresh bytes │ ciphertext
-//! audio              version 1 │ length, ring entry │ chunks
+//! terms, payload     header │ ciphertext
+//! results            header │ 32 fresh bytes │ ciphertext
+//! ticket             header │ 32 fresh bytes │ ciphertext
+//! audio              header │ chunks
 //! ```
 //!
 //! All are AES-256-GCM under HKDF-SHA256 of the server's secret with the handle's secret as salt,
@@ -22,11 +22,11 @@ use super::JobHandle;
 use super::terms::Terms;
 use crate::hazmat::{ChunkKey, decrypt, derive_fresh_key, derive_key, encrypt};
 use crate::leases::LeaseKeys;
+use crate::leases::header::{self, bound};
 use crate::secret::Secret;
 use crate::store::JobId;
 use keyferry_protocol::base64url;
 
-const VERSION: u8 = 1;
 const TERMS: &[u8] = b"keyferry/job/terms";
 const PAYLOAD: &[u8] = b"keyferry/job/payload";
 const RESULT: &[u8] = b"keyferry/job/result";
@@ -60,7 +60,7 @@ impl Drop for TicketText {
 
 /// Encrypts the terms.
 pub(super) fn seal_terms(keys: &LeaseKeys, handle: &JobHandle, terms: &[u8]) -> Option<Vec<u8>> {
-    let (header, server) = current(keys)?;
+    let (header, server) = header::current(keys)?;
     let key = derive_key(server, handle.salt(), TERMS)?;
     let sealed = encrypt(key, &bound(&header, handle.id(), &[]), terms)?;
     Some([header, sealed].concat())
@@ -68,7 +68,7 @@ pub(super) fn seal_terms(keys: &LeaseKeys, handle: &JobHandle, terms: &[u8]) -> 
 
 /// The inverse of [`seal_terms`].
 pub(super) fn open_terms(keys: &LeaseKeys, handle: &JobHandle, value: &[u8]) -> Option<Terms> {
-    let (header, server, sealed) = opened(keys, value)?;
+    let (header, server, sealed) = header::split(keys, value)?;
     let key = derive_key(server, handle.salt(), TERMS)?;
     Terms::from_bytes(&decrypt(key, &bound(header, handle.id(), &[]), sealed)?)
 }
@@ -80,7 +80,7 @@ pub(super) fn seal_payload(
     terms: &Terms,
     payload: &[u8],
 ) -> Option<Vec<u8>> {
-    let (header, server) = current(keys)?;
+    let (header, server) = header::current(keys)?;
     let key = derive_key(server, handle.salt(), PAYLOAD)?;
     let aad = bound(&header, handle.id(), &terms.to_bytes());
     let sealed = encrypt(key, &aad, payload)?;
@@ -94,7 +94,7 @@ pub(super) fn open_payload(
     terms: &Terms,
     value: &[u8],
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let (header, server, sealed) = opened(keys, value)?;
+    let (header, server, sealed) = header::split(keys, value)?;
     let key = derive_key(server, handle.salt(), PAYLOAD)?;
     decrypt(key, &bound(header, handle.id(), &terms.to_bytes()), sealed)
 }
@@ -107,7 +107,7 @@ pub(super) fn seal_result(
     terms: &Terms,
     result: &[u8],
 ) -> Option<Vec<u8>> {
-    let (header, server) = current(keys)?;
+    let (header, server) = header::current(keys)?;
     let fresh = fresh()?;
     let key = derive_fresh_key(server, handle.salt(), RESULT, &fresh)?;
     let aad = bound(&header, handle.id(), &terms.to_bytes());
@@ -122,7 +122,7 @@ pub(super) fn open_result(
     terms: &Terms,
     value: &[u8],
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let (header, server, rest) = opened(keys, value)?;
+    let (header, server, rest) = header::split(keys, value)?;
     let (fresh, sealed) = rest.split_first_chunk::<FRESH>()?;
     let key = derive_fresh_key(server, handle.salt(), RESULT, fresh)?;
     decrypt(key, &bound(header, handle.id(), &terms.to_bytes()), sealed)
@@ -130,7 +130,7 @@ pub(super) fn open_result(
 
 /// Encrypts the ticket, under the server's secret alone: see the module.
 pub(super) fn seal_ticket(keys: &LeaseKeys, ticket: &Ticket) -> Option<Vec<u8>> {
-    let (header, server) = current(keys)?;
+    let (header, server) = header::current(keys)?;
     let text = TicketText {
         secret: base64url::encode(ticket.handle.salt()),
         // Exposed to be encrypted.
@@ -146,7 +146,7 @@ pub(super) fn seal_ticket(keys: &LeaseKeys, ticket: &Ticket) -> Option<Vec<u8>> 
 
 /// The inverse of [`seal_ticket`].
 pub(super) fn open_ticket(keys: &LeaseKeys, id: JobId, value: &[u8]) -> Option<Ticket> {
-    let (header, server, rest) = opened(keys, value)?;
+    let (header, server, rest) = header::split(keys, value)?;
     let (fresh, sealed) = rest.split_first_chunk::<FRESH>()?;
     let key = derive_key(server, fresh, TICKET)?;
     let plain = decrypt(key, &bound(header, id, &[]), sealed)?;
@@ -171,18 +171,12 @@ pub(super) fn audio_key(
     handle: &JobHandle,
     subject: Option<&str>,
 ) -> Option<(Vec<u8>, AudioKey)> {
-    let (header, server) = current(keys)?;
+    let (header, server) = header::current(keys)?;
     let key = AudioKey {
         chunks: ChunkKey::derive(server, handle.salt(), AUDIO)?,
         aad: bound(&header, handle.id(), subject.unwrap_or_default().as_bytes()),
     };
     Some((header, key))
-}
-
-/// Bytes of an audio file's header, once the first two are known.
-pub(super) fn header_length(begin: &[u8]) -> Option<usize> {
-    let &[version, name] = begin.first_chunk()?;
-    (version == VERSION).then(|| 2 + usize::from(name))
 }
 
 /// For the audio that begins with `header`.
@@ -192,34 +186,11 @@ pub(super) fn audio_key_of(
     subject: Option<&str>,
     header: &[u8],
 ) -> Option<AudioKey> {
-    let (header, server, _) = opened(keys, header)?;
+    let (header, server, _) = header::split(keys, header)?;
     Some(AudioKey {
         chunks: ChunkKey::derive(server, handle.salt(), AUDIO)?,
         aad: bound(header, handle.id(), subject.unwrap_or_default().as_bytes()),
     })
-}
-
-/// The header of what is made now, and the server's key for it.
-fn current(keys: &LeaseKeys) -> Option<(Vec<u8>, &[u8; 32])> {
-    let (name, server) = keys.current();
-    let mut header = vec![VERSION, u8::try_from(name.len()).ok()?];
-    header.extend_from_slice(name.as_bytes());
-    Some((header, server))
-}
-
-/// Header, server's key and rest of what was stored.
-fn opened<'v, 'k>(
-    keys: &'k LeaseKeys,
-    value: &'v [u8],
-) -> Option<(&'v [u8], &'k [u8; 32], &'v [u8])> {
-    let (header, rest) = value.split_at_checked(header_length(value)?)?;
-    let server = keys.get(header.get(2..)?)?;
-    Some((header, server, rest))
-}
-
-/// The name's length and the id's make the joints unambiguous.
-fn bound(header: &[u8], id: JobId, more: &[u8]) -> Vec<u8> {
-    [header, id.as_bytes(), more].concat()
 }
 
 fn fresh() -> Option<[u8; FRESH]> {

@@ -1,72 +1,63 @@
 //! A lease as it is stored:
 //!
 //! ```text
-//! version 1 │ length, name of the ring's entry │ length, terms │ key
+//! header │ length, terms │ key
 //! ```
 //!
 //! Terms and key are each AES-256-GCM under a key of their own, HKDF-SHA256 of the server's secret
-//! with the handle's secret as salt. The associated data of the terms is the lease's id, that of
-//! the key the id and the terms (subject, provider, expiry, limits): a key opens under the terms
+//! with the handle's secret as salt. The associated data of the terms are header and lease's id,
+//! those of the key also the terms (subject, provider, expiry, limits): a key opens under the terms
 //! it was leased under and no others.
 
 use zeroize::Zeroizing;
 
 use super::Handle;
+use super::header::{self, bound};
 use super::ring::LeaseKeys;
 use crate::hazmat::{decrypt, derive_key, encrypt};
 use crate::secret::Secret;
 
-const VERSION: u8 = 1;
 const TERMS: &[u8] = b"keyferry/lease/terms";
 const KEY: &[u8] = b"keyferry/lease/key";
 
 /// Seals `terms` and `key` under the current entry of the ring.
 pub(super) fn seal(keys: &LeaseKeys, handle: &Handle, terms: &[u8], key: &[u8]) -> Option<Vec<u8>> {
-    let (name, server) = keys.current();
-    let header = header(name.as_bytes())?;
-    let mut aad = bound(&header, handle);
-    let sealed_terms = encrypt(derive_key(server, handle.salt(), TERMS)?, &aad, terms)?;
-    aad.extend_from_slice(terms);
-    let sealed_key = encrypt(derive_key(server, handle.salt(), KEY)?, &aad, key)?;
+    let (header, server) = header::current(keys)?;
+    let sealed_terms = encrypt(
+        derive_key(server, handle.salt(), TERMS)?,
+        &bound(&header, handle.id(), &[]),
+        terms,
+    )?;
+    let sealed_key = encrypt(
+        derive_key(server, handle.salt(), KEY)?,
+        &bound(&header, handle.id(), terms),
+        key,
+    )?;
     let length = u16::try_from(sealed_terms.len()).ok()?.to_be_bytes();
     Some([&header, length.as_slice(), &sealed_terms, &sealed_key].concat())
 }
 
-/// Opens what [`seal`] made, whichever entry of the ring it was made under.
+/// Opens what [`seal`] made.
 pub(super) fn open(
     keys: &LeaseKeys,
     handle: &Handle,
     value: &[u8],
 ) -> Option<(Zeroizing<Vec<u8>>, Secret)> {
-    let (&[version, name_length], rest) = value.split_first_chunk()?;
-    let (name, rest) = rest.split_at_checked(usize::from(name_length))?;
+    let (header, server, rest) = header::split(keys, value)?;
     let (&terms_length, rest) = rest.split_first_chunk()?;
     let (sealed_terms, sealed_key) =
         rest.split_at_checked(usize::from(u16::from_be_bytes(terms_length)))?;
-    if version != VERSION {
-        return None;
-    }
-    let server = keys.get(name)?;
-    let mut aad = bound(&header(name)?, handle);
     let terms = decrypt(
         derive_key(server, handle.salt(), TERMS)?,
-        &aad,
+        &bound(header, handle.id(), &[]),
         sealed_terms,
     )?;
-    aad.extend_from_slice(&terms);
-    let mut key = decrypt(derive_key(server, handle.salt(), KEY)?, &aad, sealed_key)?;
+    let mut key = decrypt(
+        derive_key(server, handle.salt(), KEY)?,
+        &bound(header, handle.id(), &terms),
+        sealed_key,
+    )?;
     Some((terms, Secret::new(std::mem::take(&mut *key))))
-}
-
-fn header(name: &[u8]) -> Option<Vec<u8>> {
-    let mut header = vec![VERSION, u8::try_from(name.len()).ok()?];
-    header.extend_from_slice(name);
-    Some(header)
-}
-
-/// What both parts are bound to. The name's length makes the joint unambiguous.
-fn bound(header: &[u8], handle: &Handle) -> Vec<u8> {
-    [header, handle.id().as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! nothing of its terms without them.
 
 mod envelope;
+pub(crate) mod header;
 mod ring;
 mod terms;
 

@@ -20,6 +20,7 @@ use crate::jobs::ledger::{Ledger as _, Note, Phase};
 use crate::jobs::payload::{self, Form, Payload};
 use crate::jobs::retry::{Verdict, judge};
 use crate::jobs::terms::Terms;
+use crate::leases::header;
 use crate::routes;
 use crate::state::{Live, Relay};
 use crate::store::JobId;
@@ -144,7 +145,7 @@ impl Steps<'_> {
         let mut begin = Vec::new();
         // The header tells its own length.
         let header = loop {
-            match envelope::header_length(&begin) {
+            match header::length(&begin) {
                 Some(length) if begin.len() >= length => break length,
                 None if begin.len() >= 2 => return Err(AudioError::Missing),
                 _ => {}
