@@ -49,10 +49,11 @@ use crate::handle::Handle;
 use crate::leases;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::state::{Live, Relay};
+use crate::state::Live;
 use crate::store::{JobId, Store as _, SystemClock};
 use crate::upstream::Upstream;
 use audio::AudioStore;
+use envelope::Ticket;
 use ledger::AnyLedger;
 use queue::Queue;
 pub(crate) use queue::Worker;
@@ -196,7 +197,6 @@ impl Jobs {
     /// As [`Jobs::read`].
     pub(crate) async fn cancel(
         &self,
-        relay: &Relay,
         live: &Live,
         handle: &JobHandle,
         subject: Option<&str>,
@@ -215,16 +215,22 @@ impl Jobs {
                 if audio {
                     self.audio.delete(id).await;
                 }
-                let ticket = ticket
-                    .and_then(|ticket| envelope::open_ticket(&live.leases, id, &ticket))
-                    .filter(|ticket| ticket.own_lease);
+                let ticket =
+                    ticket.and_then(|ticket| envelope::open_ticket(&live.leases, id, &ticket));
                 if let Some(ticket) = ticket {
-                    // It ends by itself within minutes otherwise.
-                    let _ = leases::clear(relay.store(), &ticket.lease).await;
+                    self.end_lease(&ticket).await;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Ends the lease that pays, if it was made for this job.
+    async fn end_lease(&self, ticket: &Ticket) {
+        if ticket.own_lease {
+            // It ends by itself within minutes otherwise.
+            let _ = leases::clear(self.limits.store(), &ticket.lease).await;
+        }
     }
 }
 

@@ -154,9 +154,8 @@ impl Recording {
             if let Some(stored) = self.stored.take() {
                 stored.keep();
             }
-        } else if self.ticket.own_lease {
-            // It ends by itself within minutes otherwise.
-            let _ = leases::clear(self.relay.store(), &self.ticket.lease).await;
+        } else {
+            self.relay.jobs().end_lease(&self.ticket).await;
         }
         recorded
     }

@@ -16,7 +16,6 @@ use super::ledger::{Attempt, Begun, Ending, Ledger as _, Note, State};
 use super::payload::Payload;
 use super::retry;
 use super::terms::{Kind, Terms};
-use crate::leases;
 use crate::state::{Live, Relay};
 use crate::store::JobId;
 pub(super) use outcome::{Failure, Message, Partial};
@@ -144,25 +143,20 @@ impl Running<'_> {
             .unwrap_or_default()
         };
         let ticket = Some((&opened.ticket, &opened.terms));
-        match step {
+        let failure = match step {
             Step::Good(done) => {
                 let sealed = seal(&done.to_bytes());
-                self.end(ticket, State::Completed, None, &sealed).await
+                return self.end(ticket, State::Completed, None, &sealed).await;
             }
-            Step::Fail(failure) => {
-                let sealed = seal(&failure.message.to_bytes());
-                self.end(ticket, State::Failed, Some(&failure.code), &sealed)
-                    .await
-            }
+            Step::Fail(failure) => failure,
             Step::Retry { failure, asked } => match self.pause(asked) {
-                Some(pause) => self.wait(pause, &failure).await,
-                None => {
-                    let sealed = seal(&failure.message.to_bytes());
-                    self.end(ticket, State::Failed, Some(&failure.code), &sealed)
-                        .await
-                }
+                Some(pause) => return self.wait(pause, &failure).await,
+                None => failure,
             },
-        }
+        };
+        let sealed = seal(&failure.message.to_bytes());
+        self.end(ticket, State::Failed, Some(&failure.code), &sealed)
+            .await
     }
 
     fn open(&self) -> Option<Opened> {
@@ -259,11 +253,8 @@ impl Running<'_> {
         if opened.is_none_or(|(_, terms)| terms.kind == Kind::Transcription) {
             self.jobs.audio.delete(self.id).await;
         }
-        if let Some((ticket, _)) = opened
-            && ticket.own_lease
-        {
-            // It ends by itself within minutes otherwise.
-            let _ = leases::clear(self.relay.store(), &ticket.lease).await;
+        if let Some((ticket, _)) = opened {
+            self.jobs.end_lease(ticket).await;
         }
         let kind = opened.map_or("unknown", |(_, terms)| terms.kind.as_str());
         let took = self.begun.elapsed();

@@ -156,8 +156,9 @@ pub(super) async fn cancel(
 ) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
     let asked = Asked::read(&relay, &context, &parts, 0).await?;
-    let jobs = enabled(&relay)?;
-    jobs.cancel(&relay, &context.live, &asked.handle, asked.subject())
+    relay
+        .jobs()
+        .cancel(&context.live, &asked.handle, asked.subject())
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
