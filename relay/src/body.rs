@@ -2,10 +2,16 @@
 //! it names, what it may cost, whether it streams.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
+use keyferry_protocol::ErrorCode;
 use keyferry_protocol::json::{JsonError, Value};
 use keyferry_protocol::usage::{Edit, RequestBody, ask_for_usage, request_tokens};
+
+use crate::error::ApiError;
+use crate::proxy::Inbound;
 
 /// The bytes, and what reading them as JSON found, from the first question on.
 #[derive(Debug)]
@@ -22,6 +28,21 @@ impl WholeBody {
             bytes,
             read: OnceLock::new(),
         }
+    }
+
+    /// Receives `body`, at most `limit` bytes of it, from a client that is never silent for longer
+    /// than `idle`.
+    ///
+    /// # Errors
+    /// The body's own faults.
+    pub(crate) async fn receive(body: Body, limit: u64, idle: Duration) -> Result<Self, ApiError> {
+        let (body, fault) = Inbound::new(body, limit, idle)?;
+        let whole = body.collect().await.map_err(|_| {
+            fault.error().unwrap_or_else(|| {
+                ApiError::new(ErrorCode::BadRequest, "the request body broke off")
+            })
+        })?;
+        Ok(Self::new(whole.to_bytes()))
     }
 
     /// The body itself.

@@ -8,7 +8,6 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::BodyExt as _;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::routing::is_model_name;
 use keyferry_protocol::{ErrorCode, Payer, Provider, find_model, json, multipart, path};
@@ -26,7 +25,6 @@ use crate::jobs::{self, JobHandle, Jobs, Order, Pays, Uploaded, View, Work};
 use crate::keys::{self, SealedFor, UserKey};
 use crate::leases::{Terms, name_at_provider};
 use crate::limits::Who;
-use crate::proxy::Inbound;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
 use crate::store::{MAX_LEASE_TTL, StoreError};
@@ -269,23 +267,15 @@ async fn read(
 /// The chat request in a JSON body, as it was written.
 async fn chat(live: &Live, body: Body, key: &Secret) -> Result<String, ApiError> {
     let limit = live.config.jobs.max_request_bytes + AROUND;
-    let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
-    let bytes: Bytes = body
-        .collect()
-        .await
-        .map_err(|_| {
-            fault
-                .error()
-                .unwrap_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body broke off"))
-        })?
-        .to_bytes();
-    if holds_key(&bytes, key) {
+    let whole = WholeBody::receive(body, limit, live.config.timeouts.body_idle).await?;
+    let bytes = whole.bytes();
+    if holds_key(bytes, key) {
         return Err(key_in_body());
     }
     // The strict reader first: it tells duplicates and bad JSON apart.
-    let [kind, request] = json::top_level(&bytes, ["kind", "request"])
+    let [kind, request] = json::top_level(bytes, ["kind", "request"])
         .map_err(|error| ApiError::new(error.code(), error.message()))?;
-    let ask = serde_json::from_slice::<Ask<'_>>(&bytes)
+    let ask = serde_json::from_slice::<Ask<'_>>(bytes)
         .ok()
         .filter(|ask| ask.kind == "chat" && kind.is_some() && request.is_some())
         .ok_or_else(|| bad_field(EXPECTED))?;

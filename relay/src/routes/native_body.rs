@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, header};
-use http_body_util::BodyExt as _;
-use keyferry_protocol::ErrorCode;
 
 use crate::body::WholeBody;
 use crate::error::ApiError;
@@ -60,13 +58,8 @@ impl NativeBody {
         let small_limit = SMALL_BODY.min(guard.buffered_limit);
         let small = is_json && announced.is_some_and(|length| length <= small_limit);
         let reads = request.needs_body() && (needed || small);
-        let limit = if reads {
-            guard.buffered_limit
-        } else {
-            guard.max_body
-        };
-        let (inbound, fault) = Inbound::new(body, limit, guard.idle)?;
         if !reads {
+            let (inbound, fault) = Inbound::new(body, guard.max_body, guard.idle)?;
             let models = if request.needs_body() {
                 model_in_path(request.path).map(|model| vec![model])
             } else {
@@ -80,12 +73,7 @@ impl NativeBody {
                 is_json,
             });
         }
-        let whole = inbound.collect().await.map_err(|_| {
-            fault.error().unwrap_or_else(|| {
-                ApiError::new(ErrorCode::BadRequest, "the request body broke off")
-            })
-        })?;
-        let whole = WholeBody::new(whole.to_bytes());
+        let whole = WholeBody::receive(body, guard.buffered_limit, guard.idle).await?;
         let found = match named(request, &whole) {
             Ok(found) => found,
             Err(error) if needed => return Err(error),
@@ -103,7 +91,7 @@ impl NativeBody {
         Ok(Self {
             whole: Some(whole),
             stream: None,
-            fault,
+            fault: Fault::default(),
             models,
             is_json,
         })

@@ -2,14 +2,13 @@
 
 use axum::body::Body;
 use http::{HeaderMap, header};
-use http_body_util::BodyExt as _;
 use keyferry_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::body::WholeBody;
 use crate::edge::Context;
 use crate::error::ApiError;
-use crate::proxy::Inbound;
 
 /// Reads a body of at most `limit` bytes. `expected` says what it should have been; nothing of
 /// what it was is repeated.
@@ -34,17 +33,9 @@ pub(super) async fn read<T: DeserializeOwned>(
             "this route takes application/json",
         ));
     }
-    let (body, fault) = Inbound::new(body, limit, context.live.config.timeouts.body_idle)?;
-    let bytes = body
-        .collect()
-        .await
-        .map_err(|_| {
-            fault
-                .error()
-                .unwrap_or_else(|| ApiError::new(ErrorCode::BadRequest, "the body broke off"))
-        })?
-        .to_bytes();
-    let value: Value = serde_json::from_slice(&bytes)
+    let idle = context.live.config.timeouts.body_idle;
+    let whole = WholeBody::receive(body, limit, idle).await?;
+    let value: Value = serde_json::from_slice(whole.bytes())
         .map_err(|_| ApiError::new(ErrorCode::BadJson, "the body is not valid JSON"))?;
     if value.get("key").or_else(|| value.get("apiKey")).is_some() {
         return Err(ApiError::new(

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, HeaderValue, header};
-use http_body_util::BodyExt as _;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::multipart::{self, FormScanner};
 use keyferry_protocol::routing::{is_model_name, model_of, splice};
@@ -13,7 +12,6 @@ use keyferry_protocol::{ErrorCode, splice_model};
 
 use crate::body::WholeBody;
 use crate::error::ApiError;
-use crate::proxy::Inbound;
 use crate::routes::body_key::{KEY_FIELDS, holds_key, key_in_body};
 use crate::secret::Secret;
 use crate::state::Live;
@@ -46,31 +44,18 @@ impl Payload {
         key: Option<&Secret>,
     ) -> Result<Self, ApiError> {
         let boundary = check_type(route, headers)?;
-        let (body, fault) = Inbound::new(
-            body,
-            live.config.server.buffered_limit(),
-            live.config.timeouts.body_idle,
-        )?;
-        let bytes = body
-            .collect()
-            .await
-            .map_err(|_| {
-                fault.error().unwrap_or_else(|| {
-                    ApiError::new(ErrorCode::BadRequest, "the request body broke off")
-                })
-            })?
-            .to_bytes();
-        if key.is_some_and(|key| holds_key(&bytes, key)) {
+        let limit = live.config.server.buffered_limit();
+        let whole = WholeBody::receive(body, limit, live.config.timeouts.body_idle).await?;
+        if key.is_some_and(|key| holds_key(whole.bytes(), key)) {
             return Err(key_in_body());
         }
         match boundary {
-            None => Self::from_json(bytes),
-            Some(boundary) => Self::from_form(bytes, &boundary),
+            None => Self::from_json(whole),
+            Some(boundary) => Self::from_form(whole, &boundary),
         }
     }
 
-    fn from_json(bytes: Bytes) -> Result<Self, ApiError> {
-        let whole = WholeBody::new(bytes);
+    fn from_json(whole: WholeBody) -> Result<Self, ApiError> {
         let field = whole
             .fields(["model"])
             .map_err(Into::into)
@@ -90,10 +75,10 @@ impl Payload {
         })
     }
 
-    fn from_form(bytes: Bytes, boundary: &str) -> Result<Self, ApiError> {
+    fn from_form(whole: WholeBody, boundary: &str) -> Result<Self, ApiError> {
         let mut scanner = FormScanner::new(boundary, &["model", "api_key"]);
         scanner
-            .feed(&bytes)
+            .feed(whole.bytes())
             .and_then(|()| scanner.finish())
             .map_err(|error| ApiError::new(error.code(), error.message()))?;
         if scanner.field("api_key").is_some() {
@@ -111,7 +96,7 @@ impl Payload {
         Ok(Self {
             form: Form::Multipart(field.span.clone()),
             model: field.value.clone(),
-            whole: WholeBody::new(bytes),
+            whole,
         })
     }
 
