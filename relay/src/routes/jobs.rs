@@ -10,12 +10,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::routing::is_model_name;
-use keyferry_protocol::{ErrorCode, Payer, Provider, find_model, json, multipart, path};
+use keyferry_protocol::{ErrorCode, Payer, Provider, find_model, json, multipart};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::body_key::{KEY_FIELDS, holds_key, key_in_body};
-use super::{key_in_query, meta, unified};
+use super::{check_query, meta, unified};
 use crate::auth::Identity;
 use crate::body::WholeBody;
 use crate::callers;
@@ -54,9 +54,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let live = &context.live;
     let (parts, body) = request.into_parts();
-    if parts.uri.query().is_some_and(path::query_has_key) {
-        return Err(key_in_query());
-    }
+    check_query(&parts.uri)?;
     let jobs = enabled(&relay)?;
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
@@ -193,9 +191,7 @@ impl Asked {
         parts: &Parts,
         behind: usize,
     ) -> Result<Self, ApiError> {
-        if parts.uri.query().is_some_and(path::query_has_key) {
-            return Err(key_in_query());
-        }
+        check_query(&parts.uri)?;
         let identity = callers::identify(relay, context, &parts.headers).await?;
         enabled(relay)?;
         let named = parts.uri.path().rsplit('/').nth(behind);

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use keyferry_protocol::catalogue::Unified;
-use keyferry_protocol::{Payer, Provider, Verdict, path};
+use keyferry_protocol::{Payer, Provider, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{key_in_query, meta, small_json};
+use super::{check_query, meta, small_json};
 use crate::callers;
 use crate::check_report::{Report, read_report};
 use crate::edge::{Context, Ctx, Outcome};
@@ -61,9 +61,7 @@ pub(super) async fn handle(
 ) -> Result<Response, ApiError> {
     let live = &context.live;
     let (parts, body) = request.into_parts();
-    if parts.uri.query().is_some_and(path::query_has_key) {
-        return Err(key_in_query());
-    }
+    check_query(&parts.uri)?;
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let ask: Ask = small_json::read(&context, &parts.headers, body, MAX_REQUEST, EXPECTED).await?;

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use keyferry_protocol::routing::is_model_name;
-use keyferry_protocol::{ErrorCode, Payer, Provider, path};
+use keyferry_protocol::{ErrorCode, Payer, Provider};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{key_in_query, meta, small_json};
+use super::{check_query, meta, small_json};
 use crate::callers;
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
@@ -49,9 +49,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let live = &context.live;
     let (parts, body) = request.into_parts();
-    if parts.uri.query().is_some_and(path::query_has_key) {
-        return Err(key_in_query());
-    }
+    check_query(&parts.uri)?;
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     if context.lease.get().is_some() {
@@ -147,9 +145,7 @@ async fn proven<'c>(
     context: &'c Context,
     parts: &Parts,
 ) -> Result<&'c Lease, ApiError> {
-    if parts.uri.query().is_some_and(path::query_has_key) {
-        return Err(key_in_query());
-    }
+    check_query(&parts.uri)?;
     callers::identify(relay, context, &parts.headers).await?;
     let named = parts.uri.path().rsplit('/').next();
     context

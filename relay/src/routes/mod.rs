@@ -24,7 +24,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use keyferry_protocol::ErrorCode;
+use http::Uri;
+use keyferry_protocol::{ErrorCode, path};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::edge::{Edge, EdgeLayer};
@@ -208,11 +209,16 @@ async fn post_only() -> ApiError {
     ApiError::new(ErrorCode::MethodNotAllowed, "this route answers POST").allow("POST")
 }
 
-fn key_in_query() -> ApiError {
-    ApiError::new(
-        ErrorCode::KeyInQuery,
-        "the query holds a key; queries end up in logs, so send it in X-BYOK-Key",
-    )
+/// # Errors
+/// `key_in_query`.
+fn check_query(uri: &Uri) -> Result<(), ApiError> {
+    if uri.query().is_some_and(path::query_has_key) {
+        return Err(ApiError::new(
+            ErrorCode::KeyInQuery,
+            "the query holds a key; queries end up in logs, so send it in X-BYOK-Key",
+        ));
+    }
+    Ok(())
 }
 
 async fn get_only() -> ApiError {

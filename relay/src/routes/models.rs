@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use keyferry_protocol::catalogue::Unified;
-use keyferry_protocol::{Payer, PicoUsd, Provider, path};
+use keyferry_protocol::{Payer, PicoUsd, Provider};
 use serde_json::{Value, json};
 
 use super::{meta, unified};
@@ -29,9 +29,7 @@ pub(super) async fn handle(
     let live = &context.live;
     let (parts, _) = request.into_parts();
     let query = parts.uri.query();
-    if query.is_some_and(path::query_has_key) {
-        return Err(super::key_in_query());
-    }
+    super::check_query(&parts.uri)?;
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let Some(id) = wishes.provider() else {

@@ -39,9 +39,7 @@ async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Re
         .admit(parts.method.as_str(), rest)
         .map_err(|code| refused(code, provider))?;
     let query = parts.uri.query();
-    if query.is_some_and(path::query_has_key) {
-        return Err(super::key_in_query());
-    }
+    super::check_query(&parts.uri)?;
     let wishes = Wishes::read(&parts.headers)?;
     if wishes
         .provider()

@@ -22,14 +22,14 @@ use axum::response::Response;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use keyferry_protocol::{ErrorCode, Provider, base64url, path};
+use keyferry_protocol::{ErrorCode, Provider, base64url};
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 pub(super) use callback::show as callback;
 
-use super::{key_in_query, meta, small_json};
+use super::{check_query, meta, small_json};
 use crate::callers;
 use crate::edge::{Context, Ctx, Outcome};
 use crate::error::ApiError;
@@ -96,9 +96,7 @@ pub(super) async fn handle(
 ) -> Result<Response, ApiError> {
     let live = &context.live;
     let (parts, body) = request.into_parts();
-    if parts.uri.query().is_some_and(path::query_has_key) {
-        return Err(key_in_query());
-    }
+    check_query(&parts.uri)?;
     let ask: Ask = small_json::read(&context, &parts.headers, body, MAX_REQUEST, EXPECTED).await?;
     let recipient = ask
         .recipient()

@@ -15,7 +15,7 @@ use axum::response::Response;
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::routing::{OPENROUTER, Target};
 use keyferry_protocol::shape::{Fit, suggest};
-use keyferry_protocol::{ErrorCode, Fallback, Provider, path};
+use keyferry_protocol::{ErrorCode, Fallback, Provider};
 
 use crate::callers;
 use crate::edge::Ctx;
@@ -42,9 +42,7 @@ pub(super) async fn handle(
     let route = Unified::from_path(parts.uri.path())
         .ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is nothing under this path"))?;
     let query = parts.uri.query();
-    if query.is_some_and(path::query_has_key) {
-        return Err(super::key_in_query());
-    }
+    super::check_query(&parts.uri)?;
     let wishes = Wishes::read(&parts.headers)?;
     let identity = callers::identify(&relay, &context, &parts.headers).await?;
     let sealed_for = SealedFor::new(&parts, &wishes.provider, wishes.fallback);
