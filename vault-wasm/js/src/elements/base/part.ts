@@ -2,6 +2,7 @@ import { LitElement, html, nothing, type CSSResultGroup, type PropertyDeclaratio
 import type { Vault } from "../../client/vault.js";
 import type { ErrorCode } from "../../errors.js";
 import { language, type Message, type Strings } from "../strings/index.js";
+import { secretField } from "./fields.js";
 import { styles } from "./styles.js";
 
 /** A failure as a part shows it. */
@@ -167,6 +168,12 @@ export abstract class Part extends LitElement {
   protected missing(field: string, words: string): void {
     this.errors = {};
     this.fail(field, { code: "empty", title: words, next: "" });
+  }
+
+  /** Asks for the vault's password. */
+  protected passwordField(testId: string, name = "password"): TemplateResult {
+    const { password: label, passwordHint: hint } = this.text;
+    return secretField({ name, label, hint, autocomplete: "current-password", error: this.errors[name], testId });
   }
 
   /** The part's problem, announced when it appears. */

@@ -2,14 +2,7 @@ import type { UsageRow } from "../../types.js";
 import type { Model } from "./models.js";
 
 /** Rows that belong together, added up. */
-export interface Sum {
-  readonly requests: number;
-  readonly errors: number;
-  readonly estimated: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly costUsd: number;
-}
+export type Sum = Omit<UsageRow, "keyId" | "provider" | "day">;
 
 export function sum(rows: readonly UsageRow[]): Sum {
   const of = (what: keyof Sum) => rows.reduce((total, row) => total + row[what], 0);

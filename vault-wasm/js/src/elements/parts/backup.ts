@@ -71,7 +71,13 @@ export class Backup extends Part {
               { name: "file", label: text.choose, error: this.errors["file"] },
               (id, note) => html`<input id=${id} name="file" type="file" accept=".keyferry" aria-describedby=${note} data-testid="restore-file" />`,
             )}
-            ${this.#password("restorePassword", text.filePassword, "restore-password")}
+            ${secretField({
+              name: "restorePassword",
+              label: text.filePassword,
+              autocomplete: "current-password",
+              error: this.errors["restorePassword"],
+              testId: "restore-password",
+            })}
             <div class="row"><button class="button" data-testid="restore-submit" aria-disabled=${this.busy}>${text.restoreSubmit}</button></div>
           </form>
         </details>
@@ -89,7 +95,7 @@ export class Backup extends Part {
                   error: this.errors["old"],
                   testId: "password-code",
                 })
-              : this.#password("old", this.text.password, "password-old")}
+              : this.passwordField("password-old", "old")}
             ${this.#newPassword("next", text.next, "password-next")}
             ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
             <div class="row">
@@ -105,7 +111,7 @@ export class Backup extends Part {
           <form class="stack" novalidate @submit=${this.#renew}>
             <p class="muted">${text.renewHint}</p>
             ${identity()}
-            ${this.#password("renewPassword", this.text.password, "renew-password")}
+            ${this.passwordField("renew-password", "renewPassword")}
             ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
             <div class="row"><button class="button" data-testid="renew-submit" aria-disabled=${this.busy}>${text.renewSubmit}</button></div>
           </form>
@@ -115,11 +121,6 @@ export class Backup extends Part {
 
   get #byCode(): boolean {
     return this.proof === null ? this.cameByCode : this.proof === "code";
-  }
-
-  #password(name: string, label: string, testId: string) {
-    const hint = name === "restorePassword" ? "" : this.text.passwordHint;
-    return secretField({ name, label, hint, autocomplete: "current-password", error: this.errors[name], testId });
   }
 
   #newPassword(name: string, label: string, testId: string) {

@@ -1,21 +1,15 @@
-import { css, html, nothing, type PropertyValues } from "lit";
+import { html, nothing, type PropertyValues } from "lit";
+import { groupModels, type ModelGroup } from "../base/model-groups.js";
 import { offerOf, type Model, type Offer } from "../base/models.js";
 import { Part } from "../base/part.js";
-import { PAYER_ORDER, payerOf, type Payer } from "../base/payer.js";
+import { payerOf, type Payer } from "../base/payer.js";
+import { pickerStyles } from "../base/picker-styles.js";
+import { placeBeside } from "../base/place-beside.js";
 import { styles } from "../base/styles.js";
 import { language } from "../strings/index.js";
 
 /** What Page Up and Page Down move by. */
 const PAGE = 8;
-/** From the panel's edge to the window's, in pixels. */
-const MARGIN = 8;
-
-interface Group {
-  readonly provider: string;
-  readonly name: string;
-  readonly payer: Payer;
-  readonly models: readonly Model[];
-}
 
 /**
  * Chooses a model, saying for each whose key pays and what it costs. A button
@@ -23,164 +17,7 @@ interface Group {
  * `change`; `value` is the chosen model's name, under which the relay routes it.
  */
 export class ModelPicker extends Part {
-  static override styles = [
-    styles,
-    css`
-      .trigger {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-        gap: 0.75rem;
-        width: 100%;
-        min-height: 2.75rem;
-        padding: 0.5rem 0.75rem;
-        border: 1px solid var(--line-strong);
-        border-radius: var(--radius);
-        background: var(--field);
-        text-align: start;
-        cursor: pointer;
-      }
-      .trigger .name {
-        min-width: 0;
-        flex: 1;
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
-      }
-      /* As the selects beside it have it. */
-      .trigger::after {
-        content: "";
-        flex: none;
-        border: 0.32rem solid transparent;
-        border-block: 0.32rem solid currentcolor;
-        border-block-end-width: 0;
-        margin-inline-end: 0.0625rem;
-      }
-      [popover] {
-        position: fixed;
-        inset: auto;
-        margin: 0;
-        padding: 0;
-        border: 1px solid var(--line-strong);
-        border-radius: calc(var(--radius) * 1.2);
-        background: var(--card);
-        color: var(--text);
-        box-shadow: 0 12px 40px rgb(0 0 0 / 25%);
-        overflow: hidden;
-      }
-      [popover]:popover-open {
-        display: flex;
-        flex-direction: column;
-      }
-      .head {
-        display: grid;
-        gap: 0.5rem;
-        padding: 0.75rem;
-        border-block-end: 1px solid var(--line);
-      }
-      .head .tick {
-        align-items: center;
-        font-size: 0.9375rem;
-        font-weight: 400;
-      }
-      .head .tick input {
-        margin: 0;
-      }
-      .columns {
-        display: flex;
-        justify-content: space-between;
-        gap: 1rem;
-        font-size: 0.8125rem;
-        color: var(--muted);
-      }
-      .list {
-        flex: 1;
-        min-height: 0;
-        padding-block-end: 0.5rem;
-        overflow-y: auto;
-        overscroll-behavior: contain;
-        scroll-padding-block-start: 2rem;
-      }
-      .provider {
-        position: sticky;
-        inset-block-start: 0;
-        padding: 0.5rem 0.75rem 0.25rem;
-        background: var(--card);
-        font-size: 0.8125rem;
-        font-weight: 650;
-        color: var(--muted);
-      }
-      .option {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr) auto;
-        align-items: center;
-        gap: 0 0.75rem;
-        min-height: 2.5rem;
-        margin-inline: 0.375rem;
-        padding: 0.25rem 0.5rem;
-        border-radius: calc(var(--radius) * 0.7);
-        cursor: pointer;
-        scroll-margin-block: 0.5rem;
-      }
-      .option .name {
-        overflow-wrap: anywhere;
-      }
-      .option[aria-selected="true"] .name {
-        font-weight: 650;
-      }
-      .option[aria-selected="true"] .name::after {
-        content: " ✓";
-        color: var(--accent);
-      }
-      .option:hover {
-        background: var(--soft);
-      }
-      .option.active {
-        outline: 2px solid var(--focus);
-        outline-offset: -2px;
-        background: var(--soft);
-      }
-      .facts {
-        display: flex;
-        align-items: center;
-        justify-content: flex-end;
-        gap: 0.625rem;
-        font-size: 0.8125rem;
-        font-variant-numeric: tabular-nums;
-        color: var(--muted);
-        white-space: nowrap;
-      }
-      .payer {
-        padding: 0.0625rem 0.5rem;
-        border: 1px solid var(--line);
-        border-radius: 1rem;
-        font-size: 0.75rem;
-        font-weight: 600;
-      }
-      .payer[data-payer="own"],
-      .payer[data-payer="openrouter"] {
-        border-color: var(--good);
-        color: var(--good);
-      }
-      .payer[data-payer="app"] {
-        border-color: var(--focus);
-        color: var(--focus);
-      }
-      .empty {
-        padding: 1rem 0.75rem;
-        color: var(--muted);
-      }
-      @media (max-width: 30rem) {
-        .option {
-          grid-template-columns: minmax(0, 1fr);
-          padding-block: 0.375rem;
-        }
-        .facts {
-          justify-content: flex-start;
-        }
-      }
-    `,
-  ];
+  static override styles = [styles, pickerStyles];
   static override properties = {
     relay: {},
     value: {},
@@ -357,23 +194,14 @@ export class ModelPicker extends Part {
     </div>`;
   }
 
-  #groups(): readonly Group[] {
-    const { vault, offer } = this;
-    const words = this.query.trim().toLowerCase().split(/\s+/);
-    const models = (offer?.models ?? []).filter((model) => !this.filter || this.filter(model));
-    return (vault?.providers() ?? [])
-      .map(({ id, name }) => ({
-        provider: id,
-        name,
-        payer: this.#payer(id),
-        models: models.filter(({ provider, name: called }) => provider === id && words.every((word) => `${id} ${name} ${called}`.toLowerCase().includes(word))).sort(byName),
-      }))
-      .filter(({ payer, models: found }) => found.length > 0 && !(this.usable && (payer === "none" || payer === "locked")))
-      .sort((a, b) => PAYER_ORDER.indexOf(a.payer) - PAYER_ORDER.indexOf(b.payer));
+  #groups(): readonly ModelGroup[] {
+    const { vault, offer, filter, query, usable } = this;
+    const models = offer?.models ?? [];
+    return groupModels(filter ? models.filter((model) => filter(model)) : models, vault?.providers() ?? [], (provider) => this.#payer(provider), query, usable);
   }
 
   /** Names in the order in which they are shown. */
-  #options(groups: readonly Group[]): readonly string[] {
+  #options(groups: readonly ModelGroup[]): readonly string[] {
     const listed = groups.flatMap(({ models }) => models.map(({ id }) => id));
     return this.#free ? [...listed, this.#typed] : listed;
   }
@@ -432,24 +260,10 @@ export class ModelPicker extends Part {
     listen("scroll", this.#place, true);
   }
 
-  /** Beside the button, where there is more room; browsers differ too much in anchoring. */
   readonly #place = (): void => {
     const panel = this.#popover;
-    const at = this.#trigger?.getBoundingClientRect();
-    if (!panel || !at) return;
-    const { clientWidth, clientHeight } = document.documentElement;
-    // Space kept for a scroll bar counts as the window's but shows nothing.
-    const room = Math.min(clientWidth, document.documentElement.getBoundingClientRect().width);
-    const below = clientHeight - at.bottom - 2 * MARGIN;
-    const above = at.top - 2 * MARGIN;
-    const under = below >= Math.min(320, above);
-    const width = Math.min(Math.max(at.width, 448), room - 2 * MARGIN);
-    const start = getComputedStyle(this).direction === "rtl" ? at.right - width : at.left;
-    panel.style.width = `${width}px`;
-    panel.style.left = `${Math.min(Math.max(start, MARGIN), room - width - MARGIN)}px`;
-    panel.style.maxHeight = `${Math.min(under ? below : above, 480)}px`;
-    panel.style.top = under ? `${at.bottom + MARGIN / 2}px` : "auto";
-    panel.style.bottom = under ? "auto" : `${clientHeight - at.top + MARGIN / 2}px`;
+    const trigger = this.#trigger;
+    if (panel && trigger) placeBeside(panel, trigger);
   };
 
   readonly #search = ({ currentTarget }: InputEvent): void => {
@@ -503,12 +317,4 @@ export class ModelPicker extends Part {
     this.#close();
     this.dispatchEvent(new Event("change", { bubbles: true }));
   }
-}
-
-/** Bases of one's own tunings, of no use to anybody else. */
-const TUNED = "ft:";
-
-function byName(a: Model, b: Model): number {
-  const tuned = Number(a.name.startsWith(TUNED)) - Number(b.name.startsWith(TUNED));
-  return tuned || a.name.localeCompare(b.name, "en", { numeric: true });
 }

@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import type { PasskeyInfo } from "../../types.js";
-import { clear, identity, secretField, secretOf, textField, valueOf } from "../base/fields.js";
+import { clear, identity, secretOf, textField, valueOf } from "../base/fields.js";
 import { Part } from "../base/part.js";
 
 /** The passkeys that open this vault. */
@@ -38,7 +38,7 @@ export class PasskeyList extends Part {
                 <form class="stack" novalidate aria-label=${text.removeKey(name)} @submit=${(event: SubmitEvent) => this.#remove(event, id)}>
                   <p class="muted">${text.removeHint}</p>
                   ${identity()}
-                  ${this.#password(`password-${id}`, "passkey-remove-password")}
+                  ${this.passwordField("passkey-remove-password", `password-${id}`)}
                   ${keepPasskeys(this.text.passkeys.keep, (this.passkeys?.length ?? 0) > 1)}
                   <div class="row">
                     <button class="button small danger" data-testid="passkey-remove" aria-disabled=${this.busy}>${text.remove}</button>
@@ -53,23 +53,12 @@ export class PasskeyList extends Part {
           ? html`<form class="stack" novalidate aria-label=${text.add} @submit=${this.#add}>
               ${textField({ name: "name", label: text.label, hint: text.labelHint, error: this.errors["name"], testId: "passkey-name" })}
               ${identity()}
-              ${this.#password("password", "passkey-password")}
+              ${this.passwordField("passkey-password")}
               <div class="row"><button class="button" data-testid="passkey-add" aria-disabled=${this.busy}>${text.add}</button></div>
               ${this.live()}
             </form>`
           : html`<p class="notice">${text.unsupported}</p>`}`,
     );
-  }
-
-  #password(name: string, testId: string) {
-    return secretField({
-      name,
-      label: this.text.password,
-      hint: this.text.passwordHint,
-      autocomplete: "current-password",
-      error: this.errors[name],
-      testId,
-    });
   }
 
   readonly #add = (event: SubmitEvent): void => {

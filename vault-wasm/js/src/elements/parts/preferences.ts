@@ -1,6 +1,6 @@
 import { html } from "lit";
 import type { Settings } from "../../types.js";
-import { clear, identity, secretField, secretOf, textField, valueOf } from "../base/fields.js";
+import { clear, identity, secretOf, textField, valueOf } from "../base/fields.js";
 import { Part } from "../base/part.js";
 
 /** When the vault locks, and its end. */
@@ -39,14 +39,7 @@ export class Preferences extends Part {
           })}
           <label class="tick"><input type="checkbox" name="onHide" .checked=${this.settings?.lockOnHide ?? false} /><span>${text.onHide}</span></label>
           ${identity()}
-          ${secretField({
-            name: "password",
-            label: this.text.password,
-            hint: this.text.passwordHint,
-            autocomplete: "current-password",
-            error: this.errors["password"],
-            testId: "preferences-password",
-          })}
+          ${this.passwordField("preferences-password")}
           ${this.problems()}
           <div class="row"><button class="button" data-testid="preferences-save" aria-disabled=${this.busy}>${this.text.save}</button></div>
           ${this.live()}

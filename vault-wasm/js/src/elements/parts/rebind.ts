@@ -1,5 +1,5 @@
 import { html } from "lit";
-import { clear, identity, secretField, secretOf, valueOf } from "../base/fields.js";
+import { clear, identity, secretOf, valueOf } from "../base/fields.js";
 import { Part } from "../base/part.js";
 import { keepPasskeys, keeps } from "./passkeys.js";
 
@@ -37,14 +37,7 @@ export class Rebind extends Part {
         <form class="stack" novalidate @submit=${this.#submit}>
           <p class="muted">${text.hint}</p>
           ${identity()}
-          ${secretField({
-            name: "password",
-            label: this.text.password,
-            hint: this.text.passwordHint,
-            autocomplete: "current-password",
-            error: this.errors["password"],
-            testId: "rebind-password",
-          })}
+          ${this.passwordField("rebind-password")}
           ${keepPasskeys(this.text.passkeys.keep, this.hasPasskeys)}
           <label class="tick">
             <input type="checkbox" name="sure" data-testid="rebind-sure" aria-describedby="sure-note" aria-invalid=${this.unsure ? "true" : "false"} />
