@@ -88,6 +88,12 @@ impl WholeBody {
     }
 }
 
+/// Whether a content type is JSON's, whatever its parameters.
+pub(crate) fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
 impl From<&'static [u8]> for WholeBody {
     fn from(bytes: &'static [u8]) -> Self {
         Self::new(Bytes::from_static(bytes))

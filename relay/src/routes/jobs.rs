@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use super::body_key::{KEY_FIELDS, holds_key, key_in_body};
 use super::{check_query, meta, unified};
 use crate::auth::Identity;
-use crate::body::WholeBody;
+use crate::body::{WholeBody, is_json};
 use crate::callers;
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
@@ -233,8 +233,7 @@ async fn read(
         .and_then(|value| value.to_str().ok())
         .filter(|_| types.next().is_none())
         .unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if is_json(content_type) {
         return chat(live, body, key.secret()).await.map(Work::Chat);
     }
     let boundary = multipart::boundary(content_type).ok_or_else(|| {

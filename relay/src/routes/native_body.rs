@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http::{HeaderMap, header};
+use http::header;
 
-use crate::body::WholeBody;
+use crate::body::{WholeBody, is_json};
 use crate::error::ApiError;
 use crate::proxy::{Fault, Inbound};
 use crate::tiers::{Gate, Named, RequestFacts, model_in_path, named};
@@ -52,7 +52,11 @@ impl NativeBody {
         request: &RequestFacts<'_>,
         body: Body,
     ) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers);
+        let is_json = request
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(is_json);
         let announced = http_body::Body::size_hint(&body).exact();
         let needed = guard.gate.is_some() || guard.cost;
         let small_limit = SMALL_BODY.min(guard.buffered_limit);
@@ -106,14 +110,4 @@ impl NativeBody {
             (None, None) => Body::empty(),
         }
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|text| {
-            let essence = text.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/json")
-        })
 }

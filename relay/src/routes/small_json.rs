@@ -6,7 +6,7 @@ use keyferry_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::body::WholeBody;
+use crate::body::{WholeBody, is_json};
 use crate::edge::Context;
 use crate::error::ApiError;
 
@@ -22,12 +22,10 @@ pub(super) async fn read<T: DeserializeOwned>(
     limit: u64,
     expected: &'static str,
 ) -> Result<T, ApiError> {
-    let is_json = headers
+    let content_type = headers
         .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-    if !is_json {
+        .and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(is_json) {
         return Err(ApiError::new(
             ErrorCode::UnsupportedMediaType,
             "this route takes application/json",

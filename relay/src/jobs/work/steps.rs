@@ -12,6 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::outcome::{Failure, Partial};
+use crate::body::is_json;
 use crate::jobs::Jobs;
 use crate::jobs::audio::{AudioError, Format, Opening};
 use crate::jobs::call::{self, Answer, Call, Failed};
@@ -312,8 +313,7 @@ impl Steps<'_> {
 
 /// A transcription's answer as it is kept: JSON as it is, text in a field.
 fn kept(answer: &Answer) -> Option<Box<RawValue>> {
-    let essence = answer.content_type.split(';').next().unwrap_or_default();
-    if essence.trim().eq_ignore_ascii_case("application/json") {
+    if is_json(&answer.content_type) {
         return json_of(answer);
     }
     let text = std::str::from_utf8(&answer.body).ok()?;

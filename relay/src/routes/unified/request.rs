@@ -10,7 +10,7 @@ use keyferry_protocol::multipart::{self, FormScanner};
 use keyferry_protocol::routing::{is_model_name, model_of, splice};
 use keyferry_protocol::{ErrorCode, splice_model};
 
-use crate::body::WholeBody;
+use crate::body::{WholeBody, is_json};
 use crate::error::ApiError;
 use crate::routes::body_key::{KEY_FIELDS, holds_key, key_in_body};
 use crate::secret::Secret;
@@ -163,8 +163,7 @@ fn check_type(route: Unified, headers: &HeaderMap) -> Result<Option<String>, Api
             .map(Some)
             .ok_or_else(|| unsupported("this route takes multipart/form-data"));
     }
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if is_json(text) {
         Ok(None)
     } else {
         Err(unsupported("this route takes application/json"))
