@@ -38,7 +38,7 @@ pub use ledger::{
     Added, Attempt, Begun, Cancelled, Ending, GRACE, Ledger, LocalLedger, MAX_INTERRUPTIONS,
     NewJob, Note, Phase, Snapshot, State,
 };
-pub(crate) use order::{Order, Pays, Work};
+pub(crate) use order::{Order, Pays, Work, new_handle};
 pub use settings::JobSettings;
 pub use terms::Kind;
 pub(crate) use view::View;

@@ -201,6 +201,14 @@ impl Recording {
     }
 }
 
+/// The handle of a job that is to be made.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(crate) fn new_handle() -> Result<JobHandle, ApiError> {
+    JobHandle::generate().map_err(|_| failed())
+}
+
 fn failed() -> ApiError {
     ApiError::new(ErrorCode::Internal, "the job could not be made")
 }

@@ -3,7 +3,6 @@
 mod admin;
 mod body_key;
 mod connect;
-mod job_events;
 mod jobs;
 mod key_test;
 mod leases;
@@ -92,10 +91,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Relay>>)> {
                 .delete(jobs::cancel)
                 .fallback(get_delete_only),
         ),
-        (
-            "/v1/jobs/{id}/events",
-            get(job_events::handle).fallback(get_only),
-        ),
+        ("/v1/jobs/{id}/events", get(jobs::events).fallback(get_only)),
         ("/v1/usage", get(usage::routes::usage).fallback(get_only)),
         ("/v1/limits", get(usage::routes::limits).fallback(get_only)),
         (

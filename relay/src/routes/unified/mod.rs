@@ -29,7 +29,7 @@ use crate::wishes::Wishes;
 
 use attempt::Exchange;
 use request::Payload;
-pub(in crate::routes) use request::target;
+pub(in crate::routes) use request::{json_model, target};
 
 /// Handles the five `POST` routes.
 pub(super) async fn handle(

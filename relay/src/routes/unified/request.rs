@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use http::{HeaderMap, HeaderValue, header};
 use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::multipart::{self, FormScanner};
-use keyferry_protocol::routing::{is_model_name, model_of, splice};
+use keyferry_protocol::routing::{ModelField, is_model_name, model_of, splice};
 use keyferry_protocol::{ErrorCode, splice_model};
 
 use crate::body::{WholeBody, is_json};
@@ -56,17 +56,7 @@ impl Payload {
     }
 
     fn from_json(whole: WholeBody) -> Result<Self, ApiError> {
-        let field = whole
-            .fields(["model"])
-            .map_err(Into::into)
-            .and_then(|[model]| model_of(model))
-            .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-        let keys = whole
-            .fields(KEY_FIELDS)
-            .map_err(|error| ApiError::new(error.code(), error.message()))?;
-        if keys.iter().flatten().any(|value| !value.is_null()) {
-            return Err(key_in_body());
-        }
+        let field = json_model(&whole)?;
         let (model, span) = (field.name.into_owned(), field.span);
         Ok(Self {
             form: Form::Json(span),
@@ -132,6 +122,25 @@ impl Payload {
         };
         Some(WholeBody::new(bytes.into()))
     }
+}
+
+/// The model of a JSON body, which has no field for a key.
+///
+/// # Errors
+/// `bad_json`, `duplicate_field`, `missing_model`, `bad_field`, `key_in_body`.
+pub(in crate::routes) fn json_model(whole: &WholeBody) -> Result<ModelField<'_>, ApiError> {
+    let field = whole
+        .fields(["model"])
+        .map_err(Into::into)
+        .and_then(|[model]| model_of(model))
+        .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
+    let keys = whole
+        .fields(KEY_FIELDS)
+        .map_err(|error| ApiError::new(error.code(), error.message()))?;
+    if keys.iter().flatten().any(|value| !value.is_null()) {
+        return Err(key_in_body());
+    }
+    Ok(field)
 }
 
 /// Checks the content type; for a form it is its boundary that is returned.

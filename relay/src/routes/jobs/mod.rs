@@ -1,21 +1,21 @@
 //! `POST /v1/jobs`, and `GET` and `DELETE /v1/jobs/{id}`.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod admission;
+mod events;
 
-use axum::body::{Body, Bytes};
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use keyferry_protocol::catalogue::Unified;
-use keyferry_protocol::routing::is_model_name;
-use keyferry_protocol::{ErrorCode, Payer, Provider, find_model, json, multipart};
+use http::{HeaderValue, StatusCode, header};
+use keyferry_protocol::{ErrorCode, Payer, json, multipart};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::body_key::{KEY_FIELDS, holds_key, key_in_body};
-use super::{check_query, meta, unified};
+use super::body_key::{holds_key, key_in_body};
+use super::{check_query, meta};
 use crate::auth::Identity;
 use crate::body::{WholeBody, is_json};
 use crate::callers;
@@ -23,13 +23,14 @@ use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::jobs::{self, JobHandle, Jobs, Order, Pays, Uploaded, View, Work};
 use crate::keys::{self, SealedFor, UserKey};
-use crate::leases::{Terms, name_at_provider};
+use crate::leases::{self, Terms};
 use crate::limits::Who;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
 use crate::store::{MAX_LEASE_TTL, StoreError};
-use crate::tiers::{Named, RequestFacts, named};
 use crate::wishes::Wishes;
+use admission::Admission;
+pub(super) use events::handle as events;
 
 /// What is said of another request.
 const EXPECTED: &str =
@@ -76,8 +77,7 @@ pub(super) async fn create(
     if key.lease().is_none() {
         relay.limits().admit_lease(&live.policy, &who).await?;
     }
-    let handle = JobHandle::generate()
-        .map_err(|_| ApiError::new(ErrorCode::Internal, "the job could not be made"))?;
+    let handle = jobs::new_handle()?;
     let work = read(jobs, live, &parts, body, &handle, &identity, &key).await?;
     let admission = Admission {
         live,
@@ -89,10 +89,7 @@ pub(super) async fn create(
     let (pays, caller) = match key.lease() {
         Some(lease) => {
             let pays = Pays::Lease {
-                handle: context
-                    .credentials
-                    .lease()
-                    .ok_or_else(crate::leases::not_found)?,
+                handle: context.credentials.lease().ok_or_else(leases::not_found)?,
                 expires_at: lease.terms.expires_at,
             };
             (pays, lease.terms.counted_as(identity.plan()))
@@ -273,128 +270,6 @@ async fn chat(live: &Live, body: Body, key: &Secret) -> Result<String, ApiError>
     let ask = serde_json::from_slice::<Ask<'_>>(bytes)
         .ok()
         .filter(|ask| ask.kind == "chat" && kind.is_some() && request.is_some())
-        .ok_or_else(|| bad_field(EXPECTED))?;
+        .ok_or_else(|| ApiError::new(ErrorCode::BadField, EXPECTED))?;
     Ok(ask.request.get().to_owned())
 }
-
-/// What decides whether work may be done.
-struct Admission<'a> {
-    live: &'a Live,
-    wishes: &'a Wishes,
-    key: &'a UserKey<'a>,
-    identity: &'a Identity,
-}
-
-impl<'a> Admission<'a> {
-    /// Where the work goes, and the models it runs by their names there; `None` when it does not
-    /// say plainly.
-    ///
-    /// # Errors
-    /// What a call with the same body would be refused with.
-    fn admit(&self, work: &Work) -> Result<(&'a Provider, Option<Vec<String>>), ApiError> {
-        match work {
-            Work::Chat(body) => {
-                let (provider, named) = self.chat(body)?;
-                Ok((provider, self.names(provider, &named)))
-            }
-            Work::Transcription(uploaded) => {
-                let model = uploaded.model();
-                if !is_model_name(model) {
-                    return Err(bad_field("the field 'model' is not a usable name"));
-                }
-                let provider = self.provider(model, Unified::Transcriptions)?;
-                let named = Named::Models(vec![model.to_owned()]);
-                self.models(provider, &named)?;
-                let mut models = self.names(provider, &named);
-                if let Some(then) = uploaded.then() {
-                    let (next, named) = self.chat(then)?;
-                    if next.id != provider.id {
-                        return Err(ApiError::new(
-                            ErrorCode::ProviderMismatch,
-                            "the chat in 'then' must be served by the provider that transcribes: the job has one key",
-                        )
-                        .provider(&next.id));
-                    }
-                    let more = self.names(provider, &named);
-                    models = models
-                        .zip(more)
-                        .map(|(models, more)| [models, more].concat());
-                }
-                Ok((provider, models))
-            }
-        }
-    }
-
-    fn chat(&self, body: &str) -> Result<(&'a Provider, Named), ApiError> {
-        let bytes = body.as_bytes();
-        let model =
-            find_model(bytes).map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-        let keys = json::top_level(bytes, KEY_FIELDS)
-            .map_err(|error| ApiError::new(error.code(), error.message()))?;
-        if keys.iter().flatten().any(|value| !value.is_null()) {
-            return Err(key_in_body());
-        }
-        let [stream, messages] = json::top_level(bytes, ["stream", "messages"])
-            .map_err(|error| ApiError::new(error.code(), error.message()))?;
-        if stream.is_some_and(|value| value.as_bool() != Some(false) && !value.is_null()) {
-            return Err(bad_field(
-                "a job's answer is not streamed: leave 'stream' out",
-            ));
-        }
-        if messages.is_none_or(|value| value.kind != json::Kind::Array) {
-            return Err(bad_field("the request has no list of 'messages'"));
-        }
-        let provider = self.provider(&model.name, Unified::ChatCompletions)?;
-        let path = provider.unified_path(Unified::ChatCompletions);
-        let json = HeaderValue::from_static("application/json");
-        let facts = RequestFacts {
-            provider,
-            method: &Method::POST,
-            path: &path,
-            headers: &HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
-        };
-        let whole = WholeBody::new(Bytes::copy_from_slice(bytes));
-        let named = named(&facts, &whole)?;
-        self.models(provider, &named)?;
-        Ok((provider, named))
-    }
-
-    fn provider(&self, model: &str, route: Unified) -> Result<&'a Provider, ApiError> {
-        let target = unified::find_target(self.live, model, self.wishes, Some(self.key))?;
-        if !target.provider.serves(route) {
-            return Err(unified::lacks(target.provider, route));
-        }
-        self.live.providers.get(&target.provider.id)
-    }
-
-    /// Holds models against the caller's plan and the lease.
-    fn models(&self, provider: &Provider, named: &Named) -> Result<(), ApiError> {
-        if let Some(gate) = self.live.tiers.gate(self.identity.plan()) {
-            gate.admit(named)?;
-        }
-        if let Some(lease) = self.key.lease() {
-            lease.terms.admit_provider(provider)?;
-            let catalogue = self.live.providers.catalogue();
-            lease.terms.admit_models(catalogue, provider, named)?;
-        }
-        Ok(())
-    }
-
-    fn names(&self, provider: &Provider, named: &Named) -> Option<Vec<String>> {
-        let catalogue = self.live.providers.catalogue();
-        match named {
-            Named::Models(models) => models
-                .iter()
-                .map(|model| name_at_provider(catalogue, provider, model))
-                .collect(),
-            Named::Nothing | Named::Unknown => None,
-        }
-    }
-}
-
-fn bad_field(detail: &'static str) -> ApiError {
-    ApiError::new(ErrorCode::BadField, detail)
-}
-
-/// Longest silence of an event stream: proxies give up after 60 s and more.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);

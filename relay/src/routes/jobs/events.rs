@@ -1,6 +1,7 @@
 //! `GET /v1/jobs/{id}/events`: a job's changes as they happen, as server-sent events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -10,14 +11,17 @@ use http::{HeaderName, HeaderValue, header};
 use keyferry_protocol::ErrorCode;
 use tokio::sync::watch::Receiver;
 
-use super::jobs::{Asked, KEEP_ALIVE};
+use super::Asked;
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::jobs::View;
 use crate::state::Relay;
 
+/// Longest silence of an event stream: proxies give up after 60 s and more.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// Tells of the job of `X-BYOK-Job` until it has ended or the client is gone.
-pub(super) async fn handle(
+pub(in crate::routes) async fn handle(
     State(relay): State<Arc<Relay>>,
     Ctx(context): Ctx,
     request: Request,
