@@ -67,6 +67,11 @@ pub(crate) async fn create(
     }
 }
 
+/// When a lease that is made now for `ttl` ends, in milliseconds since 1970 by the store's clock.
+pub(crate) fn expiry(store: &AnyStore, ttl: Duration) -> u64 {
+    store.now() / 1_000 + u64::try_from(ttl.as_millis()).unwrap_or_default()
+}
+
 /// Opens the lease that `text`, the value of `X-BYOK-Lease`, stands for.
 ///
 /// # Errors

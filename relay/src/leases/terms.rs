@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Identity, Subject};
 use crate::error::ApiError;
-use crate::limits::Caller;
+use crate::limits::{Caller, Who};
 use crate::store::{CallerId, LeaseBudget, LeaseId};
 use crate::tiers::Named;
 
@@ -39,6 +39,26 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// Of a lease for `provider` that limits neither spend nor models.
+    pub(crate) fn new(
+        who: &Who<'_>,
+        caller: &Caller,
+        provider: &Provider,
+        expires_at: u64,
+    ) -> Self {
+        Self {
+            subject: who.subject.map(str::to_owned),
+            plan: who.plan.map(str::to_owned),
+            caller: *caller.id().as_bytes(),
+            provisional: caller.is_provisional(),
+            address: who.address,
+            provider: provider.id.to_string(),
+            expires_at,
+            max_micros: None,
+            models: None,
+        }
+    }
+
     /// As they are encrypted.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()

@@ -20,7 +20,7 @@ use crate::keys::{self, SealedFor};
 use crate::leases::{self, Lease, Terms, name_at_provider};
 use crate::limits::{Usd, Who};
 use crate::state::{Live, Relay};
-use crate::store::{MAX_LEASE_TTL, Store as _};
+use crate::store::MAX_LEASE_TTL;
 use crate::wishes::Wishes;
 
 /// 32 models with long names, and room.
@@ -79,17 +79,10 @@ pub(super) async fn create(
     relay.limits().admit_lease(&live.policy, &who).await?;
     let caller = relay.limits().caller(&who, Payer::User);
     let store = relay.store();
-    let lifetime = u64::try_from(ttl.as_millis()).unwrap_or_default();
     let terms = Terms {
-        subject: who.subject.map(str::to_owned),
-        plan: who.plan.map(str::to_owned),
-        caller: *caller.id().as_bytes(),
-        provisional: caller.is_provisional(),
-        address: who.address,
-        provider: provider.id.to_string(),
-        expires_at: store.now() / 1_000 + lifetime,
         max_micros,
         models,
+        ..Terms::new(&who, &caller, provider, leases::expiry(store, ttl))
     };
     let handle = leases::create(store, &live.leases, &terms, key.secret(), ttl).await?;
     let answer = json!({

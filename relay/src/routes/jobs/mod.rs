@@ -96,17 +96,10 @@ pub(super) async fn create(
         }
         None => {
             let caller = relay.limits().caller(&who, Payer::User);
-            let lifetime = u64::try_from(MAX_LEASE_TTL.as_millis()).unwrap_or_default();
+            let expires_at = leases::expiry(relay.store(), MAX_LEASE_TTL);
             let terms = Terms {
-                subject: who.subject.map(str::to_owned),
-                plan: who.plan.map(str::to_owned),
-                caller: *caller.id().as_bytes(),
-                provisional: caller.is_provisional(),
-                address: who.address,
-                provider: provider.id.to_string(),
-                expires_at: jobs.now_millis() + lifetime,
-                max_micros: None,
                 models,
+                ..Terms::new(&who, &caller, provider, expires_at)
             };
             let pays = Pays::Key {
                 secret: key.secret(),
