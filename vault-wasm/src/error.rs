@@ -32,6 +32,7 @@ args! {
     CredentialId = "credentialId";
     DailyCapUsd = "dailyCapUsd";
     Deep = "deep";
+    Drop = "drop";
     ExpiresAt = "expiresAt";
     File = "file";
     Headers = "headers";

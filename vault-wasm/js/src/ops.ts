@@ -13,6 +13,7 @@ import type {
   Lease,
   LeaseRequest,
   PasskeyInfo,
+  Repair,
   Settings,
   UsageRow,
 } from "./types.js";
@@ -44,9 +45,13 @@ export interface PasskeyAnswer {
   prf: Bytes;
 }
 
+/** What opens a slot. */
+type Proof = { password: Bytes } | { recoveryCode: Bytes } | { passkey: PasskeyAnswer };
+
 export interface Ops {
   create: [{ password: Bytes }, { recoveryCode: string }];
-  unlock: [{ password: Bytes } | { recoveryCode: Bytes } | { passkey: PasskeyAnswer }, None];
+  unlock: [Proof, None];
+  repair: [Proof & { drop?: boolean }, Repair];
   lock: [None, None];
   touch: [None, None];
   changePassword: [{ old: Bytes; next: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
@@ -106,6 +111,7 @@ const online = (capability: Capability): OpRule => rule(capability, { online: tr
 export const OPS: { readonly [K in OpName]: OpRule } = {
   create: write("owner"),
   unlock: read("owner"),
+  repair: write("owner"),
   lock: read("use"),
   touch: read("use"),
   changePassword: write("owner"),

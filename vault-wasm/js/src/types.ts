@@ -25,10 +25,23 @@ export interface Snapshot {
   readonly lockAt: number | null;
   /** When the `lockwarning` event is due: milliseconds since the epoch, null while not unlocked. */
   readonly warnAt: number | null;
-  /** Stored records that cannot be read; known while unlocked. The others work on. */
-  readonly damaged: readonly { readonly id: string; readonly kind: string }[];
+  /**
+   * Stored records that cannot be read; the others work on. Known while unlocked, and of a locked
+   * vault the keys that kept it from being bound to another relay.
+   */
+  readonly damaged: readonly Damage[];
   /** Whether the browser promised not to evict the vault; null before it was asked. */
   readonly persisted: boolean | null;
+}
+
+/** A stored record that is not as it should be. */
+export interface Damage {
+  /** Of the key, where it is about one. */
+  readonly id: string;
+  /** What it is about: `key`, `settings`, `usage`, `audit`, or `slot`, a way of unlocking. */
+  readonly record: string;
+  /** `missing`, `rolled_back`, `corrupt`, `future_version`, `foreign`. */
+  readonly kind: string;
 }
 
 /** How a key fared when it was last tested or used. */
@@ -118,6 +131,21 @@ export interface BackupImport {
   readonly added: number;
   /** Keys that were here already. */
   readonly known: number;
+}
+
+/** What a repair found and left. */
+export interface Repair {
+  /**
+   * The vault's list of its records was damaged, gone or outdated, and was made anew of those there
+   * are: a key may be an older one than you had last, or one you had removed.
+   */
+  readonly relisted: boolean;
+  /** What was wrong. Keys that are older than they should be (`rolled_back`) are switched off. */
+  readonly found: readonly Damage[];
+  /** All keys there are now, those that cannot be read (`damaged`) included. */
+  readonly keys: readonly KeyInfo[];
+  /** Keys that were deleted because they cannot be read, as was asked for with `drop`. */
+  readonly dropped: readonly KeyInfo[];
 }
 
 /** A passkey that opens the vault. Times are milliseconds since the epoch. */

@@ -14,8 +14,8 @@ use crate::{
     format::{audit::Event, id::Id, settings::Settings},
     lock::MAX_IDLE_MINUTES,
     vault::{
-        Created, KeyInfo, NewKey, NewLease, NewPasskey, PasskeyInfo, PasskeyProof, Skipped,
-        Snapshot, Unlock, UsageRow,
+        Created, Damage, KeyInfo, NewKey, NewLease, NewPasskey, PasskeyInfo, PasskeyProof,
+        Repaired, Skipped, Snapshot, Unlock, UsageRow,
     },
 };
 
@@ -137,18 +137,31 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> JsValue {
             .set("hasKey", provider.has_key)
             .build()
     });
-    let damaged = js::array(&snapshot.damaged, |damage| {
-        Builder::new()
-            .set("id", damage.record.id.to_hex())
-            .set("kind", damage.kind.name())
-            .build()
-    });
     Builder::new()
         .set("state", snapshot.status.name())
         .set("providers", providers)
         .optional_number("lockAt", snapshot.lock_at)
         .optional_number("warnAt", snapshot.warn_at)
-        .set("damaged", damaged)
+        .set("damaged", damages(&snapshot.damaged))
+        .build()
+}
+
+fn damages(damages: &[Damage]) -> JsValue {
+    js::array(damages, |damage| {
+        Builder::new()
+            .set("id", damage.record.id.to_hex())
+            .set("record", damage.about())
+            .set("kind", damage.kind.name())
+            .build()
+    })
+}
+
+pub(super) fn repaired(repaired: Repaired) -> JsValue {
+    Builder::new()
+        .set("relisted", repaired.relisted)
+        .set("found", damages(&repaired.found))
+        .set("keys", js::array(repaired.keys, key_info))
+        .set("dropped", js::array(repaired.dropped, key_info))
         .build()
 }
 

@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use super::{
     convert::{
         audit_event, context, created, id, key_info, lease, micros, minutes_in_range, new_key,
-        new_passkey, nothing, passkey_info, proofs, settings, skipped, usage_row, way,
+        new_passkey, nothing, passkey_info, proofs, repaired, settings, skipped, usage_row, way,
     },
     js::{self, Builder},
     world::Browser,
@@ -32,6 +32,10 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
     match op {
         "create" => vault.create(&secret(Arg::Password)?).map(created),
         "unlock" => vault.unlock(&way(args)?).map(|()| nothing()),
+        "repair" => {
+            let drop = js::optional_bool(args, Arg::Drop)?.unwrap_or(false);
+            vault.repair(&way(args)?, drop).map(repaired)
+        }
         "destroy" => vault.destroy().map(|()| nothing()),
         "keysAdd" => vault.add_key(&new_key(args)?).map(key_info),
         "keysList" => vault

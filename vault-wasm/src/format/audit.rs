@@ -75,6 +75,8 @@ kinds! {
     Leased = 18 "leased";
     /// The vault was locked; the number is the reason, see [`crate::lock::Reason`].
     Locked = 19 "locked";
+    /// The list of records was made anew; the number is how many records were not as they should be.
+    Repaired = 20 "repaired";
 }
 
 /// One event: 27 bytes.
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let events: Vec<Event> = (1..=19)
+        let events: Vec<Event> = (1..=20)
             .map(|byte| Event {
                 at: u64::from(byte) * 1000,
                 action: Action::from_byte(byte).unwrap(),
@@ -147,7 +149,7 @@ mod tests {
             })
             .collect();
         let bytes = encode(&events).unwrap();
-        assert_eq!(bytes.len(), 3 + 19 * 27);
+        assert_eq!(bytes.len(), 3 + 20 * 27);
         assert_eq!(decode(&bytes), Ok(events));
         assert_eq!(decode(&bytes[..30]), Err(FormatError::Malformed));
         assert_eq!(Action::from_byte(0), None);

@@ -148,7 +148,7 @@ impl Session {
         // A chunk that is full or cannot be read is left as it is.
         let (mut number, mut current) = match (newest, readable) {
             (Some(number), Some(events)) => (number, events),
-            (Some(number), None) => (number + 1, Vec::new()),
+            (Some(number), None) => (number.saturating_add(1), Vec::new()),
             (None, _) => (1, Vec::new()),
         };
         let mut written: usize = 0;
@@ -161,7 +161,7 @@ impl Session {
             changes.put(key, audit::encode(&current)?);
             written += usize::from(Some(number) != newest);
             rest = later;
-            number += 1;
+            number = number.saturating_add(1);
             current.clear();
         }
         let surplus = (chunks.len() + written).saturating_sub(KEPT_CHUNKS + 1);

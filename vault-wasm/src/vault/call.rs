@@ -106,6 +106,8 @@ pub(super) struct Replacement {
     pub(super) vault_key: VaultKey,
     pub(super) slots: Vec<NewSlot>,
     pub(super) batch: Batch,
+    /// There is no vault before it.
+    pub(super) first: bool,
 }
 
 impl Replacement {

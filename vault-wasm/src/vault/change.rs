@@ -67,6 +67,16 @@ impl Changes {
         self
     }
 
+    /// Whether it writes this record.
+    pub(super) fn writes(&self, key: RecordKey) -> bool {
+        self.puts.iter().any(|(put, _)| *put == key)
+    }
+
+    /// Whether it deletes this record.
+    pub(super) fn deletes(&self, key: RecordKey) -> bool {
+        self.deletes.contains(&key)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.puts.is_empty() && self.deletes.is_empty() && self.unsaved.is_empty()
     }

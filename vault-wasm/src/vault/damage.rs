@@ -2,7 +2,10 @@
 
 use crate::{
     error::Error,
-    format::{FormatError, id::RecordKey},
+    format::{
+        FormatError,
+        id::{Kind, RecordKey},
+    },
 };
 
 /// What is wrong with a record.
@@ -52,11 +55,26 @@ impl From<FormatError> for DamageKind {
     }
 }
 
-/// A damaged record. It is left as it is; everything else stays usable.
+/// A damaged record. It is left as it is until it is removed; everything else stays usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
     /// Which.
     pub record: RecordKey,
     /// How.
     pub kind: DamageKind,
+}
+
+impl Damage {
+    /// What the record is about: the name used in JavaScript.
+    #[must_use]
+    pub const fn about(&self) -> &'static str {
+        match self.record.kind {
+            Kind::Header | Kind::Manifest => "vault",
+            Kind::Slot => "slot",
+            Kind::Settings => "settings",
+            Kind::Metadata | Kind::Secret => "key",
+            Kind::Usage => "usage",
+            Kind::Audit => "audit",
+        }
+    }
 }

@@ -93,7 +93,7 @@ impl<P: Platform> Vault<P> {
     }
 
     /// Whether a vault found in the store may be opened here.
-    fn check_here(&self, header: &Header) -> Result<(), Error> {
+    pub(super) fn check_here(&self, header: &Header) -> Result<(), Error> {
         let mut state = self.state.borrow_mut();
         // Another tab may have created it since this one looked.
         if matches!(state.stage, Stage::Empty) {
@@ -126,15 +126,15 @@ impl<P: Platform> Vault<P> {
     /// Writes a vault whole and opens it again.
     async fn write_whole(&self, ticket: Ticket, new: Replacement) -> Result<Session, Error> {
         self.check(ticket)?;
-        let first = new.batch.guard.is_none();
         match self.platform.store().write(&new.batch).await {
             Ok(()) => {}
-            Err(StoreError::Conflict) if first => {
+            Err(StoreError::Conflict) if new.first => {
                 self.state.borrow_mut().stage = Stage::Locked;
                 return Err(Error::Exists);
             }
             Err(error) => return Err(error.into()),
         }
+        let first = new.first;
         let found = self.platform.store().read_all().await;
         let opened = found
             .map_err(Error::from)

@@ -56,6 +56,16 @@ impl Session {
         }
     }
 
+    /// All keys, oldest first, those that cannot be read at the end.
+    pub(super) fn key_infos(&self, now: u64) -> Vec<KeyInfo> {
+        let mut keys = Vec::new();
+        for record in self.key_records() {
+            keys.push(self.key_info(record, now));
+        }
+        keys.extend(self.unreadable_keys());
+        keys
+    }
+
     /// Keys whose metadata cannot be read: shown, so that they can be removed.
     fn unreadable_keys(&self) -> impl Iterator<Item = KeyInfo> {
         self.damage()
@@ -248,14 +258,7 @@ impl<P: Platform> Vault<P> {
         Call::new(self, || {
             Ok(self.begin(Records::Fresh)?.then(|vault, ready| {
                 let now = vault.now();
-                vault.with(ready.ticket, |session| {
-                    let mut keys = Vec::new();
-                    for record in session.key_records() {
-                        keys.push(session.key_info(record, now));
-                    }
-                    keys.extend(session.unreadable_keys());
-                    Ok(keys)
-                })
+                vault.with(ready.ticket, |session| Ok(session.key_infos(now)))
             }))
         })
     }

@@ -18,6 +18,7 @@ mod manage;
 mod passkeys;
 mod rekey;
 mod relay;
+mod repair;
 mod seal_all;
 mod session;
 mod table;
@@ -38,6 +39,7 @@ pub use manage::{KeyChanges, TestReport};
 pub use passkeys::{NewPasskey, PasskeyInfo, PasskeyRequest};
 pub use rekey::PasskeyProof;
 pub use relay::{ContextOf, NewLease};
+pub use repair::Repaired;
 pub use unlock::Unlock;
 
 use std::{
@@ -106,6 +108,8 @@ struct State {
     stage: Stage,
     machine: Machine,
     throttle: Throttle,
+    /// Keys that kept the locked vault from being bound to another relay.
+    blocking: Vec<Damage>,
     /// What the relay said of itself, while that is fresh.
     relay: Option<RelayInfo>,
     /// The sealing session of an open vault.
@@ -144,7 +148,8 @@ pub struct Snapshot {
     pub lock_at: Option<u64>,
     /// When the warning is due (Unix milliseconds).
     pub warn_at: Option<u64>,
-    /// What is damaged at rest (known while unlocked).
+    /// What is damaged at rest: known while unlocked, and of a locked vault what kept it from being
+    /// bound to another relay.
     pub damaged: Vec<Damage>,
 }
 
@@ -187,6 +192,7 @@ impl<P: Platform> Vault<P> {
                 stage,
                 machine: Machine::new(policy),
                 throttle: Throttle::default(),
+                blocking: Vec::new(),
                 relay: None,
                 sealer: None,
             }),
@@ -235,9 +241,11 @@ impl<P: Platform> Vault<P> {
                 .collect(),
             lock_at: state.machine.deadline().map(|(at, _)| at),
             warn_at: state.machine.warning(),
-            damaged: session
-                .map(|session| session.damage().to_vec())
-                .unwrap_or_default(),
+            damaged: match &state.stage {
+                Stage::Empty => Vec::new(),
+                Stage::Locked => state.blocking.clone(),
+                Stage::Unlocked(session) => session.damage().to_vec(),
+            },
         }
     }
 
@@ -371,6 +379,7 @@ impl<P: Platform> Vault<P> {
         {
             let mut state = self.state.borrow_mut();
             state.stage = Stage::Unlocked(Box::new(session));
+            state.blocking.clear();
             state.machine = Machine::new(policy);
             state.machine.handle(Input::Unlocked, now);
         }

@@ -7,7 +7,7 @@ use super::{
     damage::{Damage, DamageKind},
     kek::NewSlot,
     seal_all::Contents,
-    session::Session,
+    session::{Session, find_manifest},
     unlock::{Unlock, read_slots},
 };
 use crate::{
@@ -142,14 +142,8 @@ impl<P: Platform> Vault<P> {
                 .slot_for(password)
                 .replace(move |vault, ready| vault.renewed(ready, slots, None));
             Ok(wait.then(move |vault, ready| {
-                let mut session = ready.session.take().ok_or(Error::StorageFailed)?;
-                // Deadlines go on as they were: a change of password is no new unlock.
-                vault.with_mut(ready.ticket, |current| {
-                    session.take_unsaved(current);
-                    *current = session;
-                    Ok(())
-                })?;
-                vault.emit(&Event::Change);
+                let session = ready.session.take().ok_or(Error::StorageFailed)?;
+                vault.put_in_place(ready.ticket, session)?;
                 let (action, id) = change.noted();
                 vault.note(action, id, 0);
                 Ok(Created {
@@ -186,11 +180,12 @@ impl<P: Platform> Vault<P> {
                 .slot_for(self.normalize(typed)?)
                 .replace(move |vault, ready| vault.renewed(ready, slots, Some(relay)));
             Ok(wait.then(move |vault, ready| {
+                vault.state.borrow_mut().blocking.clear();
                 if bound_elsewhere {
                     vault.lock(Reason::Requested);
                 } else {
                     let session = ready.session.take().ok_or(Error::StorageFailed)?;
-                    vault.install(ready.ticket.0, session)?;
+                    vault.put_in_place(ready.ticket, session)?;
                     vault.note(Action::Rebound, Id::ONLY, 0);
                 }
                 Ok(Created {
@@ -226,12 +221,7 @@ impl<P: Platform> Vault<P> {
                 slots.push(self.renewed_passkey_slot(old, &proof.prf)?);
             }
         }
-        let guard = ready
-            .found
-            .iter()
-            .find(|(key, _)| *key == RecordKey::MANIFEST)
-            .map(|(_, bytes)| bytes.clone())
-            .ok_or(Error::Corrupt)?;
+        let guard = find_manifest(&ready.found).ok_or(Error::Corrupt)?;
         let keys = ready.vault_key()?.derive(old.vault)?;
         let header = Header {
             vault: old.vault,
@@ -253,7 +243,7 @@ impl<P: Platform> Vault<P> {
         self.replacement(header, slots, &contents, Some(guard), revision)
     }
 
-    /// Notes in the open vault which keys stand in the way: the person has to remove them.
+    /// Tells which keys stand in the way: the person has to remove them.
     fn tell_unreadable(&self, ticket: Ticket, read: &Session) {
         let noted = self.with_mut(ticket, |current| {
             for damage in read.unreadable() {
@@ -261,14 +251,15 @@ impl<P: Platform> Vault<P> {
             }
             Ok(())
         });
-        if noted.is_ok() {
-            self.emit(&Event::Change);
+        if noted.is_err() {
+            self.state.borrow_mut().blocking = read.unreadable().collect();
         }
+        self.emit(&Event::Change);
     }
 }
 
 /// Whether losing this record would lose a key.
-fn is_precious(key: RecordKey) -> bool {
+pub(super) fn is_precious(key: RecordKey) -> bool {
     matches!(key.kind, Kind::Metadata | Kind::Secret)
 }
 

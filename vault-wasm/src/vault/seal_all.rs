@@ -35,6 +35,7 @@ impl<P: Platform> Vault<P> {
             header,
             vault_key,
             slots,
+            first: guard.is_none(),
             batch: Batch {
                 clear: guard.is_some(),
                 guard,

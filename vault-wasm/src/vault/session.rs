@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::{
+    call::Found,
     damage::{Damage, DamageKind},
     table::Table,
     usage::Unsaved,
@@ -47,22 +48,26 @@ impl Session {
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::FutureVersion`] when the manifest itself cannot be trusted:
     /// without it nobody can tell an old record from a current one.
-    pub(super) fn load(
+    pub(super) fn load(header: Header, keys: VaultKeys, found: Found) -> Result<Self, Error> {
+        let manifest_bytes = find_manifest(&found).ok_or(Error::Corrupt)?;
+        let manifest = Manifest::decode(&manifest_bytes, header.vault, &keys)?;
+        Ok(Self::listed(header, keys, manifest, manifest_bytes, found))
+    }
+
+    /// Reads everything that was found, held against this list.
+    pub(super) fn listed(
         header: Header,
         keys: VaultKeys,
-        found: Vec<(RecordKey, Vec<u8>)>,
-    ) -> Result<Self, Error> {
-        let mut records: Table<RecordKey, Vec<u8>> = found.into_iter().collect();
-        records.remove(RecordKey::HEADER);
-        let manifest_bytes = records.remove(RecordKey::MANIFEST).ok_or(Error::Corrupt)?;
-        let manifest = Manifest::decode(&manifest_bytes, header.vault, &keys)?;
-
+        manifest: Manifest,
+        manifest_bytes: Vec<u8>,
+        found: Found,
+    ) -> Self {
         let mut session = Self {
             header,
             keys,
             manifest,
             manifest_bytes,
-            records,
+            records: without_heads(found),
             settings: Settings {
                 auto_lock_minutes: DEFAULT_IDLE_MINUTES,
                 lock_on_hide: false,
@@ -76,7 +81,7 @@ impl Session {
             unsaved: Unsaved::default(),
         };
         session.read_records();
-        Ok(session)
+        session
     }
 
     fn read_records(&mut self) {
@@ -301,17 +306,10 @@ impl Session {
     }
 
     /// Gives up the keys and keeps nothing else, to read the records anew.
-    pub(super) fn reload(&mut self, found: Vec<(RecordKey, Vec<u8>)>) -> Result<(), Error> {
-        let manifest_bytes = found
-            .iter()
-            .find(|(key, _)| *key == RecordKey::MANIFEST)
-            .map(|(_, bytes)| bytes.clone())
-            .ok_or(Error::Corrupt)?;
+    pub(super) fn reload(&mut self, found: Found) -> Result<(), Error> {
+        let manifest_bytes = find_manifest(&found).ok_or(Error::Corrupt)?;
         let manifest = Manifest::decode(&manifest_bytes, self.header.vault, &self.keys)?;
-        self.records = found
-            .into_iter()
-            .filter(|(key, _)| !matches!(key.kind, Kind::Header | Kind::Manifest))
-            .collect();
+        self.records = without_heads(found);
         self.manifest = manifest;
         self.manifest_bytes = manifest_bytes;
         self.key_records.clear();
@@ -320,4 +318,20 @@ impl Session {
         self.read_records();
         Ok(())
     }
+}
+
+/// The manifest among what was found, as it lies at rest.
+pub(super) fn find_manifest(found: &Found) -> Option<Vec<u8>> {
+    let mut found = found.iter();
+    found
+        .find(|(key, _)| *key == RecordKey::MANIFEST)
+        .map(|(_, bytes)| bytes.clone())
+}
+
+/// The records that a manifest lists.
+fn without_heads(found: Found) -> Table<RecordKey, Vec<u8>> {
+    found
+        .into_iter()
+        .filter(|(key, _)| !matches!(key.kind, Kind::Header | Kind::Manifest))
+        .collect()
 }

@@ -4,6 +4,7 @@ mod backup;
 mod fetch;
 mod manage;
 mod rekey;
+mod repair;
 mod sealing;
 
 use super::*;

@@ -7,6 +7,7 @@ import type {
   LeaseRequest,
   Provider,
   RekeyOptions,
+  Repair,
   SecretInput,
   Settings,
   Snapshot,
@@ -163,9 +164,24 @@ export class Vault extends EventTarget {
 
   /** Opens the vault. Codes: `no_vault`, `wrong_password`, `wrong_recovery_code`, `relay_changed`, `corrupt`, `locked`. */
   async unlock(how: Unlock): Promise<void> {
-    if ("password" in how) await this.#call("unlock", { password: secretBytes(how.password) });
-    else if ("recoveryCode" in how) await this.#call("unlock", { recoveryCode: secretBytes(how.recoveryCode) });
-    else await this.#call("unlock", { passkey: await this.passkeys.use() });
+    await this.#call("unlock", await this.#proof(how));
+  }
+
+  /**
+   * Makes the vault's list of its records anew, of every record that still opens, and opens the
+   * vault: the way back from `corrupt`. One that is bound to another relay stays locked. Nothing is
+   * deleted, unless `drop` is given: then what does not open is, except what a newer version wrote.
+   * For the person to decide, since without the list, or against it, nobody can tell whether a key is
+   * the latest. Codes: those of {@link unlock} but `relay_changed`, `future_version`, `quota`.
+   */
+  async repair(how: Unlock, options: { drop?: boolean } = {}): Promise<Repair> {
+    return this.#call("repair", { ...options, ...(await this.#proof(how)) });
+  }
+
+  async #proof(how: Unlock): Promise<OpArgs<"unlock">> {
+    if ("password" in how) return { password: secretBytes(how.password) };
+    if ("recoveryCode" in how) return { recoveryCode: secretBytes(how.recoveryCode) };
+    return { passkey: await this.passkeys.use() };
   }
 
   /**

@@ -44,6 +44,10 @@ export class MemoryVault {
       this.#open();
       return {};
     },
+    repair: ({ drop: _, ...way }) => {
+      this.ops.unlock(way);
+      return { relisted: false, found: [], keys: this.keys.map(info), dropped: [] };
+    },
     lock: () => {
       if (this.state === "unlocked") {
         this.state = "locked";
