@@ -41,6 +41,7 @@ mod run;
 mod sealing;
 mod secret;
 mod server;
+mod signals;
 mod state;
 pub mod store;
 pub mod telemetry;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::jobs;
@@ -14,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::reload::reload;
 use crate::routes;
 use crate::server::Server;
+use crate::signals::Signals;
 use crate::state::{Bound, Live, Relay, StartError};
 use crate::tls::{CertificateError, Certificates};
 use crate::upstream::Upstream;
@@ -53,9 +53,7 @@ pub async fn serve(
     config: Config,
     reread: impl Fn() -> Result<Config, crate::ConfigError>,
 ) -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
+    let mut signals = Signals::new().map_err(ServeError::Signal)?;
 
     let (page, page_address) = bind("server.listen", config.server.listen).await?;
     let vault = match config.vault.listen {
@@ -66,10 +64,7 @@ pub async fn serve(
         page: page_address,
         vault: vault.as_ref().map(|(_, address)| *address),
     };
-    let admin = match config.server.admin_listen {
-        Some(address) => Some(bind("server.admin_listen", address).await?.0),
-        None => None,
-    };
+    let admin = bind_admin(&config).await?;
     let certificates = match (&config.tls.certificate, &config.tls.key) {
         (Some(chain), Some(key)) => Some(Certificates::load(chain, key)?),
         _ => None,
@@ -94,25 +89,16 @@ pub async fn serve(
             }
         });
     }
-    if let Some(listener) = admin {
-        // Served to the end of the process: probes must see a relay that drains.
-        let admin = Arc::new(Server::new(&relay.live().config));
-        let app = routes::admin(Arc::clone(&relay));
-        tokio::spawn(async move { admin.run(listener, app).await });
-    }
+    serve_admin(&relay, admin);
     // Not waited for in vain: without an answer the relay starts degraded.
     relay.limits().warm_up().await;
     let warming = relay.live();
     tokio::spawn(async move { warming.auth.warm_up().await });
     tracing::info!(listen = %bound.page, vault = bound.vault.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "listening");
 
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&relay, certificates.as_ref(), &reread),
-        }
-    }
+    signals
+        .end_or_reload(|| reload(&relay, certificates.as_ref(), &reread))
+        .await;
     let settings = relay.live();
     let (delay, deadline) = (
         settings.config.server.drain_delay,
@@ -126,8 +112,7 @@ pub async fn serve(
     let whole = tokio::select! {
         whole = server.drained(deadline) => whole,
         // Asked twice: whoever asks does not want to wait.
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
+        () = signals.end() => false,
     };
     // What is not done by then is done by another worker, or not at all without Redis.
     let _ = tokio::time::timeout(deadline, relay.jobs().queue().drained()).await;
@@ -156,7 +141,24 @@ pub fn check(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-pub(crate) async fn bind(
+/// The listener of metrics and probes, where there is to be one.
+pub(crate) async fn bind_admin(config: &Config) -> Result<Option<TcpListener>, ServeError> {
+    Ok(match config.server.admin_listen {
+        Some(address) => Some(bind("server.admin_listen", address).await?.0),
+        None => None,
+    })
+}
+
+/// Serves it to the end of the process: probes must see one that drains.
+pub(crate) fn serve_admin(relay: &Arc<Relay>, listener: Option<TcpListener>) {
+    if let Some(listener) = listener {
+        let server = Arc::new(Server::new(&relay.live().config));
+        let app = routes::admin(Arc::clone(relay));
+        tokio::spawn(async move { server.run(listener, app).await });
+    }
+}
+
+async fn bind(
     field: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), ServeError> {
