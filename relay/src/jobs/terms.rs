@@ -13,6 +13,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Transcription];
+
     /// As it travels, and as dashboards of the queue show it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -25,9 +28,7 @@ impl Kind {
     /// The inverse of [`Kind::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Chat, Self::Transcription]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

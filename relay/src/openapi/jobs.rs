@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operations::{refused, relay_parameters};
+use super::operations::{id_parameter, refused, relay_parameters};
 use crate::jobs::{Kind, Phase, State};
 
 /// The paths.
@@ -41,20 +41,13 @@ fn create() -> Value {
     }})
 }
 
-fn parameters() -> Value {
-    json!([{
-        "name": "id", "in": "path", "required": true,
-        "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
-    }])
-}
-
 fn security() -> Value {
     json!([{ "byokJob": [] }, { "byokJob": [], "appToken": [] }])
 }
 
 fn one() -> Value {
     json!({
-        "parameters": parameters(),
+        "parameters": id_parameter(),
         "get": {
             "tags": ["caller"],
             "operationId": "show_job",
@@ -83,7 +76,7 @@ fn one() -> Value {
 
 fn events() -> Value {
     json!({
-        "parameters": parameters(),
+        "parameters": id_parameter(),
         "get": {
             "tags": ["caller"],
             "operationId": "job_events",
@@ -103,24 +96,9 @@ fn events() -> Value {
 
 /// The shapes. `model` is that of a model's name.
 pub(super) fn schemas(model: &Value) -> Map<String, Value> {
-    let kind = json!({ "enum": [Kind::Chat.as_str(), Kind::Transcription.as_str()] });
-    let states = [
-        State::Queued,
-        State::Active,
-        State::Completed,
-        State::Failed,
-        State::Cancelled,
-    ]
-    .map(State::as_str);
-    let phases = [
-        Phase::Queued,
-        Phase::Uploading,
-        Phase::Transcribing,
-        Phase::Analysing,
-        Phase::Waiting,
-        Phase::Done,
-    ]
-    .map(Phase::as_str);
+    let kind = json!({ "enum": Kind::ALL.map(Kind::as_str) });
+    let states = State::ALL.map(State::as_str);
+    let phases = Phase::ALL.map(Phase::as_str);
     let time = json!({ "type": "integer", "description": "Milliseconds since 1970." });
     let shapes = json!({
         "ChatJobRequest": {

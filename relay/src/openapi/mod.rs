@@ -5,6 +5,7 @@
 //! only what the relay itself reads.
 
 mod jobs;
+mod leases;
 mod operations;
 mod schemas;
 

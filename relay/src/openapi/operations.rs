@@ -4,7 +4,7 @@ use keyferry_protocol::catalogue::Unified;
 use keyferry_protocol::{Catalogue, header as names};
 use serde_json::{Map, Value, json};
 
-use super::jobs;
+use super::{jobs, leases};
 
 /// Every path of the public listener that is not a file of the page.
 pub(super) fn paths(catalogue: &Catalogue) -> Value {
@@ -21,9 +21,8 @@ pub(super) fn paths(catalogue: &Catalogue) -> Value {
     paths.insert("/v1/keys/test".to_owned(), key_test());
     paths.insert("/v1/connect/openrouter".to_owned(), connect());
     paths.insert("/connect/openrouter".to_owned(), connect_callback());
-    paths.insert("/v1/leases".to_owned(), leases());
-    paths.insert("/v1/leases/{id}".to_owned(), lease());
-    paths.extend(jobs::paths().map(|(path, item)| (path.to_owned(), item)));
+    let kept = leases::paths().into_iter().chain(jobs::paths());
+    paths.extend(kept.map(|(path, item)| (path.to_owned(), item)));
     paths.insert("/v1/usage".to_owned(), usage());
     paths.insert("/v1/limits".to_owned(), limits());
     paths.insert("/.well-known/keyferry".to_owned(), well_known());
@@ -141,6 +140,14 @@ fn relay_headers() -> Value {
     Value::Object(headers)
 }
 
+/// The `{id}` of a lease or job.
+pub(super) fn id_parameter() -> Value {
+    json!([{
+        "name": "id", "in": "path", "required": true,
+        "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
+    }])
+}
+
 pub(super) fn refused() -> Value {
     json!({ "$ref": "#/components/responses/Refused" })
 }
@@ -251,61 +258,6 @@ fn connect_callback() -> Value {
             "default": refused(),
         },
     }})
-}
-
-fn leases() -> Value {
-    json!({ "post": {
-        "tags": ["caller"],
-        "operationId": "create_lease",
-        "summary": "Keeps the key for minutes, and answers with a handle in its place",
-        "description": "The handle is good wherever a key is, for calls to the lease's provider within its limits, and stands for its maker: no app token is needed with it. No answer holds the key.",
-        "security": [{ "byokKey": [] }, { "byokKey": [], "appToken": [] }],
-        "parameters": relay_parameters(false),
-        "requestBody": {
-            "required": true,
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/LeaseRequest" } } },
-        },
-        "responses": {
-            "201": {
-                "description": "The lease. The handle is shown once.",
-                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Lease" } } },
-            },
-            "default": refused(),
-        },
-    }})
-}
-
-fn lease() -> Value {
-    let security = json!([{ "byokLease": [] }, { "byokLease": [], "appToken": [] }]);
-    json!({
-        "parameters": [{
-            "name": "id", "in": "path", "required": true,
-            "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
-        }],
-        "get": {
-            "tags": ["caller"],
-            "operationId": "show_lease",
-            "summary": "What the lease is good for",
-            "security": security,
-            "responses": {
-                "200": {
-                    "description": "Its terms, without key and handle.",
-                    "content": { "application/json": { "schema": { "$ref": "#/components/schemas/LeaseTerms" } } },
-                },
-                "default": refused(),
-            },
-        },
-        "delete": {
-            "tags": ["caller"],
-            "operationId": "clear_lease",
-            "summary": "Ends the lease",
-            "security": security,
-            "responses": {
-                "204": { "description": "The key is gone from the store." },
-                "default": refused(),
-            },
-        },
-    })
 }
 
 fn usage() -> Value {

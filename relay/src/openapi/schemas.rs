@@ -5,7 +5,7 @@ use keyferry_protocol::routing::MAX_MODEL;
 use keyferry_protocol::{Catalogue, ErrorCode, Verdict, header as names};
 use serde_json::{Map, Value, json};
 
-use crate::store::MAX_LEASE_TTL;
+use super::{jobs, leases};
 
 pub(super) fn security() -> Value {
     json!({
@@ -196,40 +196,6 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
             },
             "additionalProperties": false,
         },
-        "LeaseRequest": {
-            "type": "object",
-            "required": ["provider"],
-            "properties": {
-                "provider": { "$ref": "#/components/schemas/ProviderId" },
-                "ttlSeconds": { "type": "integer", "minimum": 1, "maximum": MAX_LEASE_TTL.as_secs(), "default": MAX_LEASE_TTL.as_secs() },
-                "maxUsd": { "type": "number", "exclusiveMinimum": 0, "description": "What all calls with it may cost together. Models without a known price are then refused." },
-                "models": { "type": "array", "minItems": 1, "maxItems": 32, "items": model, "description": "The only models it runs." },
-            },
-            "additionalProperties": false,
-        },
-        "Lease": {
-            "type": "object",
-            "required": ["id", "handle", "provider", "expiresAt"],
-            "properties": {
-                "id": { "type": "string" },
-                "handle": { "type": "string", "description": "kfl_<id>.<secret>: worth as much as the lease." },
-                "provider": { "$ref": "#/components/schemas/ProviderId" },
-                "expiresAt": { "type": "integer", "description": "Milliseconds since 1970." },
-            },
-            "additionalProperties": false,
-        },
-        "LeaseTerms": {
-            "type": "object",
-            "required": ["id", "provider", "expiresAt"],
-            "properties": {
-                "id": { "type": "string" },
-                "provider": { "$ref": "#/components/schemas/ProviderId" },
-                "expiresAt": { "type": "integer", "description": "Milliseconds since 1970." },
-                "maxUsd": { "type": "number" },
-                "models": { "type": "array", "items": { "type": "string" } },
-            },
-            "additionalProperties": false,
-        },
         "Usage": {
             "type": "object",
             "required": ["from", "until", "usage", "totals"],
@@ -303,7 +269,8 @@ pub(super) fn schemas(catalogue: &Catalogue) -> Value {
         },
     });
     if let Some(schemas) = schemas.as_object_mut() {
-        schemas.append(&mut super::jobs::schemas(&model));
+        schemas.append(&mut leases::schemas(&model));
+        schemas.append(&mut jobs::schemas(&model));
     }
     schemas
 }

@@ -46,6 +46,15 @@ pub enum State {
 }
 
 impl State {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Active,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// As it travels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -61,15 +70,7 @@ impl State {
     /// The inverse of [`State::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Queued,
-            Self::Active,
-            Self::Completed,
-            Self::Failed,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
     /// Nothing follows it.
@@ -97,6 +98,16 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Uploading,
+        Self::Transcribing,
+        Self::Analysing,
+        Self::Waiting,
+        Self::Done,
+    ];
+
     /// As it travels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -113,16 +124,7 @@ impl Phase {
     /// The inverse of [`Phase::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Queued,
-            Self::Uploading,
-            Self::Transcribing,
-            Self::Analysing,
-            Self::Waiting,
-            Self::Done,
-        ]
-        .into_iter()
-        .find(|phase| phase.as_str() == text)
+        Self::ALL.into_iter().find(|phase| phase.as_str() == text)
     }
 }
 
