@@ -19,11 +19,6 @@ const FEATURES: [&str; 6] = [
     "--enable-multivalue",
 ];
 
-/// The vault's module as the compiler leaves it.
-fn compiled() -> PathBuf {
-    target().join("wasm32-unknown-unknown/wasm/vault_wasm.wasm")
-}
-
 /// Cargo configuration, added to that of `.cargo/config.toml`: panics name the files of
 /// dependencies, and the module must tell nothing of the machine that built it, nor differ for it.
 fn without_local_paths() -> Result<String> {
@@ -41,42 +36,77 @@ fn without_local_paths() -> Result<String> {
     ))
 }
 
-/// Builds the npm package. Steps whose output is newer than their input are left out.
-pub(crate) fn npm() -> Result<()> {
-    tools::wasm_target()?;
-    tools::npm_ci()?;
-    step("compiling the vault to WebAssembly");
-    run(Command::new("cargo")
-        .current_dir(root())
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "vault-wasm",
-            "--lib",
-            "--profile",
-            "wasm",
-            "--target",
-            "wasm32-unknown-unknown",
-            "--config",
-        ])
-        .arg(without_local_paths()?))?;
+/// The vault's module, compiled, bound and optimised: what ships, or with one more export for the
+/// official vectors.
+struct Module {
+    /// Cargo's. The two do not share one, so that neither makes the other stale.
+    target: PathBuf,
+    features: &'static str,
+    bindings: PathBuf,
+}
 
-    let bindings = root().join("target/wasm-bindgen");
-    let module = bindings.join("vault_bg.wasm");
-    let mute = root().join("vault-wasm/js/build/mute.mjs");
-    if !up_to_date(&module, &[compiled(), mute.clone()]) {
+impl Module {
+    fn shipped() -> Self {
+        Self {
+            target: target(),
+            features: "",
+            bindings: root().join("target/wasm-bindgen"),
+        }
+    }
+
+    fn with_vectors() -> Self {
+        Self {
+            target: target().join("vectors"),
+            features: "vectors",
+            bindings: root().join("target/wasm-vectors"),
+        }
+    }
+
+    /// Builds it, with wasm-bindgen's glue beside it. Steps whose output is newer than their input
+    /// are left out.
+    fn build(&self) -> Result<PathBuf> {
+        tools::wasm_target()?;
+        tools::npm_ci()?;
+        step("compiling the vault to WebAssembly");
+        run(Command::new("cargo")
+            .current_dir(root())
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "vault-wasm",
+                "--lib",
+                "--profile",
+                "wasm",
+                "--target",
+                "wasm32-unknown-unknown",
+                "--features",
+                self.features,
+                "--target-dir",
+            ])
+            .arg(&self.target)
+            .arg("--config")
+            .arg(without_local_paths()?))?;
+
+        let compiled = self
+            .target
+            .join("wasm32-unknown-unknown/wasm/vault_wasm.wasm");
+        let module = self.bindings.join("vault_bg.wasm");
+        let mute = root().join("vault-wasm/js/build/mute.mjs");
+        if up_to_date(&module, &[compiled.clone(), mute.clone()]) {
+            return Ok(module);
+        }
         step("generating its bindings");
         let path = tools::path_with(&[&WASM_BINDGEN])?;
         run_quiet(
             Command::new("wasm-bindgen")
                 .env("PATH", &path)
                 .args(["--target", "no-modules", "--out-name", "vault", "--out-dir"])
-                .arg(&bindings)
-                .arg(compiled()),
+                .arg(&self.bindings)
+                .arg(compiled),
         )?;
         run(Command::new("node").arg(mute).arg(&module))?;
-        let optimised = bindings.join("vault_bg.opt.wasm");
+        let optimised = self.bindings.join("vault_bg.opt.wasm");
         run_quiet(
             Command::new("node")
                 .arg(root().join("node_modules/binaryen/bin/wasm-opt"))
@@ -89,8 +119,20 @@ pub(crate) fn npm() -> Result<()> {
                 .arg(&module),
         )?;
         std::fs::rename(&optimised, &module).context("could not keep the optimised module")?;
+        Ok(module)
     }
+}
 
+/// The module for the official vectors, and the folder it is in with its glue.
+pub(crate) fn vectors() -> Result<PathBuf> {
+    let module = Module::with_vectors();
+    module.build()?;
+    Ok(module.bindings)
+}
+
+/// Builds the npm package. Steps whose output is newer than their input are left out.
+pub(crate) fn npm() -> Result<()> {
+    let module = Module::shipped().build()?;
     let package = root().join("target/npm/keyferry");
     let inputs = [
         module,

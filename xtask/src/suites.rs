@@ -226,6 +226,7 @@ fn wasm(count: &mut Count) -> Result<bool> {
 }
 
 fn browser(count: &mut Count) -> Result<bool> {
+    package::vectors()?;
     node_tests("browser", count)
 }
 

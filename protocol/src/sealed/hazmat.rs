@@ -52,8 +52,13 @@ impl TryRng for Entropy {
 
 impl TryCryptoRng for Entropy {}
 
-/// HPKE `SetupBaseS` (RFC 9180 §5.1.1), then `Export` (§5.3).
-pub(super) fn encapsulate(
+/// HPKE `SetupBaseS` (RFC 9180 §5.1.1), then `Export` (§5.3), with DHKEM(X25519, HKDF-SHA256),
+/// HKDF-SHA256 and AES-256-GCM. `entropy` is the ephemeral key's `ikmE` (§7.1.3): fresh random
+/// bytes, except where a published vector gives them. The encapsulation, then the secret.
+///
+/// # Errors
+/// [`SealError::BadPoint`] when `public` is not a usable X25519 point.
+pub fn encapsulate(
     public: &[u8; 32],
     info: &[u8],
     exporter: &[u8],
@@ -163,7 +168,8 @@ pub(super) fn sign(seed: &[u8; 32], message: &[u8]) -> [u8; 64] {
 }
 
 /// Ed25519 (RFC 8032 §5.1.7), refusing keys and signatures of small order.
-pub(super) fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+#[must_use]
+pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     VerifyingKey::from_bytes(public).is_ok_and(|key| {
         key.verify_strict(message, &Signature::from_bytes(signature))
             .is_ok()

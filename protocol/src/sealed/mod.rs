@@ -20,6 +20,7 @@ mod opener;
 mod sealer;
 
 pub use form::{Binding, SealedHeader};
+pub use hazmat::{encapsulate, verify};
 pub use keyset::{IdentityKey, KeySet, KeySetError, SealingKey, key_id};
 pub use opener::{OpeningKey, SessionSecret};
 pub use sealer::Sealer;

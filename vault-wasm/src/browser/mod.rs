@@ -7,6 +7,8 @@ mod indexeddb;
 mod js;
 mod meter;
 mod ops;
+#[cfg(feature = "vectors")]
+pub mod primitives;
 mod transport;
 mod world;
 
