@@ -9,12 +9,10 @@ export const ar: Strings = {
   cancel: "إلغاء",
   save: "حفظ",
   undo: "تراجع",
-  saved: "تم الحفظ.",
   password: "كلمة مرور الخزنة",
   passwordHint: "كلمة المرور التي تفتح بها هذه الخزنة.",
   passwordMissing: "أدخل كلمة المرور.",
   show: "إظهار",
-  hide: "إخفاء",
   showField: (field) => `إظهار: ${field}`,
 
   lock: {
@@ -125,7 +123,6 @@ export const ar: Strings = {
     conceal: "إخفاؤه من جديد",
     remove: "إزالة",
     removed: (key) => `أُوقف ${key} وسيُزال.`,
-    kept: "بقي المفتاح.",
     verdicts: {
       unknown: "لم يُعرف شيء.",
       valid: "يقبل المزوّد هذا المفتاح.",
@@ -157,7 +154,7 @@ export const ar: Strings = {
     added: (provider) => `أُضيف مفتاح ${provider}.`,
     unusual: (provider) => `أُضيف، مع أنه لا يشبه مفاتيح ${provider}. اختبره للتأكد.`,
     env: "إضافة عدة مفاتيح من ملف \u2066.env\u2069",
-    envHint: "أسطر مثل OPENAI_API_KEY=sk-…. ما ليس مفتاحًا يُترك.",
+    envHint: "أسطر مثل \u2066OPENAI_API_KEY=sk-…\u2069. ما ليس مفتاحًا يُترك.",
     envText: "أسطر الملف",
     envSubmit: "إضافة هذه المفاتيح",
     envBlank: "ألصق بعض الأسطر.",
@@ -216,7 +213,6 @@ export const ar: Strings = {
     remove: "إزالة",
     removeKey: (name) => `إزالة مفتاح المرور ${name}`,
     removeHint: "تُغيِّر الإزالة مفتاح الخزنة، فلا تُفتح به أي نسخة من بياناتك. ستحصل على رمز استرداد جديد، ويجب إضافة مفاتيح المرور الأخرى من جديد.",
-    removed: "أُزيل مفتاح المرور.",
   },
 
   backup: {

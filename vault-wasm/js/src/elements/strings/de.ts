@@ -9,12 +9,10 @@ export const de: Strings = {
   cancel: "Abbrechen",
   save: "Speichern",
   undo: "Rückgängig",
-  saved: "Gespeichert.",
   password: "Tresor-Passwort",
   passwordHint: "Das Passwort, mit dem du diesen Tresor öffnest.",
   passwordMissing: "Gib dein Passwort ein.",
   show: "Zeigen",
-  hide: "Verbergen",
   showField: (field) => `Zeigen: ${field}`,
 
   lock: {
@@ -125,7 +123,6 @@ export const de: Strings = {
     conceal: "Wieder verbergen",
     remove: "Entfernen",
     removed: (key) => `${key} ist ausgeschaltet und wird entfernt.`,
-    kept: "Der Schlüssel bleibt.",
     verdicts: {
       unknown: "Es ließ sich nichts feststellen.",
       valid: "Der Anbieter nimmt diesen Schlüssel an.",
@@ -216,7 +213,6 @@ export const de: Strings = {
     remove: "Entfernen",
     removeKey: (name) => `Passkey ${name} entfernen`,
     removeHint: "Dabei ändert sich der Schlüssel des Tresors, sodass auch eine Kopie deiner Daten damit nicht mehr aufgeht. Du bekommst einen neuen Wiederherstellungscode; andere Passkeys müssen neu hinzugefügt werden.",
-    removed: "Der Passkey ist entfernt.",
   },
 
   backup: {

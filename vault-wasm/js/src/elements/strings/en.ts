@@ -20,12 +20,10 @@ export const en = {
   cancel: "Cancel",
   save: "Save",
   undo: "Undo",
-  saved: "Saved.",
   password: "Vault password",
   passwordHint: "The password you unlock this vault with.",
   passwordMissing: "Enter your password.",
   show: "Show",
-  hide: "Hide",
   showField: (field: string) => `Show: ${field}`,
 
   lock: {
@@ -138,7 +136,6 @@ export const en = {
     conceal: "Hide it again",
     remove: "Remove",
     removed: (key: string) => `${key} is switched off and will be removed.`,
-    kept: "The key is kept.",
     verdicts: {
       unknown: "Nothing was found out.",
       valid: "The provider accepts this key.",
@@ -229,7 +226,6 @@ export const en = {
     remove: "Remove",
     removeKey: (name: string) => `Remove the passkey ${name}`,
     removeHint: "Removing it changes the vault's key, so a copy of your data can no longer be opened with it. You get a new recovery code, and other passkeys have to be added again.",
-    removed: "The passkey is removed.",
   },
 
   backup: {
