@@ -162,6 +162,10 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       await at(`section-${section}`).click();
       await page.waitForTimeout(300);
       await state(section);
+      if (section === "usage") {
+        const cut = await ui.locator(".figures > div").evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent));
+        assert.deepEqual(cut, [], "amounts stay in their boxes");
+      }
       if (section === "backup") {
         await at("backup-save").click();
         await at("password-change").click();

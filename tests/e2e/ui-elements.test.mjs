@@ -187,7 +187,7 @@ test("the badge counts down, warns, is put off, and locks", async (t) => {
   await page.locator('[data-testid="vault-state"][data-state="locked"]').waitFor();
   await warning.waitFor({ state: "hidden" });
   await page.getByTestId("unlock-button").press("Enter");
-  await page.locator("dialog").getByTestId("unlock-password").waitFor();
+  await page.locator('dialog [data-testid="unlock-password"]:focus').waitFor();
 });
 
 test("a vault of another relay says what that means, and moves with the password", async (t) => {

@@ -203,6 +203,7 @@ export const styles = css`
   }
   .control > select {
     appearance: none;
+    text-overflow: ellipsis;
     padding-inline-end: 2.25rem;
     background-image: linear-gradient(45deg, transparent 50%, currentcolor 50%),
       linear-gradient(-45deg, transparent 50%, currentcolor 50%);
@@ -216,6 +217,16 @@ export const styles = css`
     background-position:
       left 0.8rem center,
       left 1.1rem center;
+  }
+  ::file-selector-button {
+    margin-inline-end: 0.75rem;
+    padding: 0.125rem 0.75rem;
+    border: 1px solid var(--line-strong);
+    border-radius: calc(var(--radius) * 0.7);
+    background: var(--card);
+    color: inherit;
+    font: inherit;
+    cursor: pointer;
   }
   .control > [aria-invalid="true"] {
     border-color: var(--danger);
@@ -283,7 +294,7 @@ export const styles = css`
     padding-block: 0.5rem;
     border-radius: 0.25rem;
   }
-  details > .stack {
+  details > :not(summary) {
     padding-block: 0.5rem;
   }
   table {

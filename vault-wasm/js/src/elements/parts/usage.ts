@@ -30,14 +30,15 @@ export class UsageReport extends Part {
     unsafeCSS(chartCss),
     css`
       .figures {
-        display: grid;
-        grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr));
+        display: flex;
+        flex-wrap: wrap;
         gap: 0.75rem;
       }
       .figures > div {
         display: grid;
+        flex: 1 1 7.5rem;
         align-content: space-between;
-        padding: 0.75rem 1rem;
+        padding: 0.75rem;
         border-radius: var(--radius);
         background: var(--soft);
       }
@@ -46,7 +47,7 @@ export class UsageReport extends Part {
         color: var(--muted);
       }
       .figures dd {
-        font-size: 1.25rem;
+        font-size: 1.125rem;
         font-weight: 650;
         font-variant-numeric: tabular-nums;
       }
@@ -85,10 +86,11 @@ export class UsageReport extends Part {
         accent-color: var(--accent);
       }
       .swatch {
-        display: inline-block;
+        position: absolute;
+        inset-block-start: 0.6875rem;
+        inset-inline-start: 0.5rem;
         width: 0.75rem;
         height: 0.75rem;
-        margin-inline-end: 0.5rem;
         border-radius: 0.125rem;
       }
       .c0 {
@@ -112,6 +114,13 @@ export class UsageReport extends Part {
       td.number,
       th.number {
         text-align: end;
+      }
+      tbody th {
+        min-width: 6rem;
+      }
+      th:has(.swatch) {
+        position: relative;
+        padding-inline-start: 1.75rem;
       }
       tr.chosen {
         background: var(--soft);
