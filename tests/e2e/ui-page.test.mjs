@@ -155,6 +155,9 @@ for (const { lang, dir, keys, said } of [
     await createVault(page);
     await addKey(page, "openai", CANARY.openai);
     assert.equal(await settings(page).locator("html").getAttribute("dir"), dir);
+    const styleOf = (/** @type {string} */ place, /** @type {"direction" | "paddingBottom"} */ name) => page.locator(place).evaluate((element, name) => getComputedStyle(element)[name], name);
+    assert.notEqual(await styleOf("main", "paddingBottom"), "0px", "space below the last control");
+    assert.equal(await styleOf(".composer textarea", "direction"), dir, "the placeholder's direction");
     assert.deepEqual(await violations(page), []);
     await page.getByTestId("nav-chat").press("Enter");
     // The page goes to its input field by itself: not while the picker is being used.

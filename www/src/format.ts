@@ -1,4 +1,4 @@
-/** Numbers and money in the page's language. */
+/** Numbers, money and names as the page's language writes them. */
 import { language } from "./language";
 
 /** Small amounts keep two digits that say something: $0.00012. */
@@ -12,6 +12,11 @@ export function count(value: number): string {
 
 export function percent(part: number): string {
   return part.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
+}
+
+/** Somebody's own words within a sentence of either direction, which order nothing around them. */
+export function isolated(words: string): string {
+  return `\u2068${words}\u2069`;
 }
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;

@@ -45,9 +45,15 @@ export function providerOf(model: string, providers: readonly Provider[]): Provi
   return providers.find(({ id }) => model.startsWith(`${id}/`));
 }
 
+/** A model's name without that of its provider, as the provider itself calls it. */
+export function bareName(model: string, provider: string): string {
+  const prefix = `${provider}/`;
+  return model.startsWith(prefix) ? model.slice(prefix.length) : model;
+}
+
 /** On the unified routes another key may pay: an OpenRouter key, or the relay's own. */
 export function routeFor(provider: Provider, model: string): Route {
-  const name = model.startsWith(`${provider.id}/`) ? model.slice(provider.id.length + 1) : model;
+  const name = bareName(model, provider.id);
   const native = provider.hasKey ? NATIVE[provider.id] : undefined;
   return native
     ? { base: `/providers/${provider.id}`, dialect: native, model: name }

@@ -4,9 +4,9 @@ import { transcribe } from "../audio/job";
 import type { Outcome } from "../audio/job";
 import { markdown } from "../chat/markdown";
 import { fill, h, setText } from "../dom";
-import { count, fileSize, money, percent } from "../format";
+import { count, fileSize, isolated, money, percent } from "../format";
 import { fromRequest } from "../problem";
-import { chats, firstModel } from "../providers";
+import { bareName, chats, firstModel } from "../providers";
 import { strings } from "../strings";
 import { Field } from "../ui/field";
 import { ProblemSlot } from "../ui/problem-panel";
@@ -100,8 +100,8 @@ export function audioView(vault: Vault, messageFor: MessageFor, goTo: { openKeys
       {
         file: chosen,
         provider,
-        model: bare(speech.value, provider),
-        analysis: asked === "" ? null : { model: bare(analyst.value, provider), task: asked },
+        model: bareName(speech.value ?? "", provider),
+        analysis: asked === "" ? null : { model: bareName(analyst.value ?? "", provider), task: asked },
       },
       controller.signal,
       {
@@ -150,7 +150,7 @@ export function audioView(vault: Vault, messageFor: MessageFor, goTo: { openKeys
   cancel.addEventListener("click", () => running?.abort());
   file.control.addEventListener("change", () => {
     const chosen = file.control.files?.[0];
-    file.setHint(chosen ? text.chosen(chosen.name, fileSize(chosen.size)) : text.fileHint);
+    file.setHint(chosen ? text.chosen(isolated(chosen.name), fileSize(chosen.size)) : text.fileHint);
     file.clearError();
   });
 
@@ -182,7 +182,7 @@ function resultOf({ result, usage, paidBy }: JobStatus, provider: string): HTMLE
   return [
     ...(made === null ? [] : [part(text.analysis, h("div", { class: "turn__text turn__text--answer", dir: "auto", "data-testid": "audio-analysis" }, markdown(made)), made)]),
     part(text.transcript, h("p", { class: "turn__text", dir: "auto", "data-testid": "audio-transcript" }, said === "" ? text.nothing : said), said),
-    h("p", { class: "turn__foot", "data-testid": "audio-payer" }, payer, cost),
+    h("p", { class: "turn__foot", "data-testid": "audio-payer" }, h("span", {}, h("bdi", {}, payer), cost)),
   ];
 }
 
@@ -201,9 +201,4 @@ function part(title: string, content: HTMLElement, plain: string): HTMLElement {
 
 function providerOf(model: string | undefined): string | undefined {
   return model?.split("/")[0];
-}
-
-function bare(model: string | undefined, provider: string): string {
-  const prefix = `${provider}/`;
-  return model?.startsWith(prefix) ? model.slice(prefix.length) : (model ?? "");
 }

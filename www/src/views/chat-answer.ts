@@ -18,7 +18,7 @@ export class AnswerView {
   #frame = 0;
   readonly #body: HTMLElement;
   readonly #note = h("p", { class: "turn__note" });
-  readonly #payer = h("span", { "data-testid": "chat-payer" });
+  readonly #payer = h("bdi", { "data-testid": "chat-payer" });
   readonly #cost = h("span", { "data-testid": "chat-cost" });
   readonly #wire = h("details", { class: "wire", hidden: true, "data-testid": "chat-wire" });
   readonly #problem = h("div", {});

@@ -1,6 +1,6 @@
 /** Chooses provider and model for the next question. */
 import { fill, h, setText } from "../dom";
-import { chats, firstModel, providerOf, routeFor } from "../providers";
+import { bareName, chats, firstModel, providerOf, routeFor } from "../providers";
 import type { Route } from "../providers";
 import { strings } from "../strings";
 import { Field } from "../ui/field";
@@ -56,8 +56,7 @@ export function modelChoice(vault: Vault): ModelChoice {
       return current();
     },
     get model() {
-      const id = provider.value;
-      return (picker.value ?? "").replace(`${id}/`, "");
+      return bareName(picker.value ?? "", provider.value);
     },
     check: () => {
       const known = current();

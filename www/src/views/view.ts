@@ -3,6 +3,4 @@ export interface View {
   readonly root: HTMLElement;
   /** Puts the keyboard where a person would start. */
   focus(): void;
-  /** Lets go of everything the view holds: subscriptions, typed text. */
-  dispose?(): void;
 }
