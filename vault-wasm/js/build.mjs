@@ -10,6 +10,7 @@ import { build } from "esbuild";
 import { bundle } from "./build/bundle.mjs";
 import { prepare } from "./build/glue.mjs";
 import { serverSafeLit } from "./build/server-safe.mjs";
+import { unindent } from "./build/unindent.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
@@ -73,7 +74,7 @@ async function bundleEntries(workerSource) {
     index: source("index"),
     entries: { ...Object.fromEntries(others), frame: source("frame/document/main") },
     options: {
-      plugins: [virtual("./inline-assets.js", exported.join("\n")), serverSafeLit()],
+      plugins: [virtual("./inline-assets.js", exported.join("\n")), serverSafeLit(), unindent()],
       target: TARGET,
       loader: { ".css": "text" },
       external: ["react"],
