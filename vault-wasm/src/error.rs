@@ -155,12 +155,8 @@ errors! {
     RelayRefused = "relay_refused", None, "the relay refused the request";
     /// The URL is neither the relay's nor a known provider's.
     ForeignUrl = "foreign_url", None, "the URL is neither the relay's nor a known provider's";
-    /// The request was aborted by its signal.
-    Aborted = "aborted", None, "the request was aborted";
     /// The random generator failed.
     Random = "random_failed", None, "the random generator failed";
-    /// Key derivation failed for a reason of the platform.
-    Kdf = "kdf_failed", None, "key derivation failed";
 }
 
 impl From<FormatError> for Error {

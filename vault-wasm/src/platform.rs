@@ -34,7 +34,7 @@ pub trait Kdf {
     /// Derives a 256-bit key. `iterations` has been checked against the policy.
     ///
     /// # Errors
-    /// [`Error::Kdf`] when the implementation fails.
+    /// None in practice.
     fn derive_pbkdf2(
         &self,
         password: &[u8],

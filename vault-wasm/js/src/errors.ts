@@ -33,9 +33,7 @@ export const ERROR_CODES = [
   "network",
   "relay_refused",
   "foreign_url",
-  "aborted",
   "random_failed",
-  "kdf_failed",
   // The worker's and the page's.
   "forbidden",
   "passkey_failed",

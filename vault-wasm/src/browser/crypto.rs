@@ -100,6 +100,7 @@ pub async fn derive_in_webcrypto(password: &[u8], salt: &[u8], iterations: u32) 
 /// # Errors
 /// None in practice.
 pub fn derive_in_wasm(password: &[u8], salt: &[u8], iterations: u32) -> Result<Key, Error> {
-    Key::filled(|out| hazmat::derive_pbkdf2_sha256(password, salt, iterations, out))
-        .map_err(|_| Error::Kdf)
+    Ok(Key::filled(|out| {
+        hazmat::derive_pbkdf2_sha256(password, salt, iterations, out)
+    })?)
 }

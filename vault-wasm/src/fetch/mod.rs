@@ -44,11 +44,9 @@ pub enum SendError {
 }
 
 impl From<SendError> for Error {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Network | SendError::AppToken => Self::Network,
-            SendError::Aborted => Self::Aborted,
-        }
+    /// Operations have no signal: only `fetch` can be aborted, and tells so by the signal's own reason.
+    fn from(_: SendError) -> Self {
+        Self::Network
     }
 }
 

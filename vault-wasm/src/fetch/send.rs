@@ -123,8 +123,8 @@ impl From<FetchError> for Error {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Foreign => Self::ForeignUrl,
-            FetchError::Network => Self::Network,
-            FetchError::Aborted => Self::Aborted,
+            // Whoever aborts a `fetch` gets the signal's own reason.
+            FetchError::Network | FetchError::Aborted => Self::Network,
             FetchError::Locked => Self::Locked,
             FetchError::RelayDowngraded => Self::RelayDowngraded,
         }

@@ -36,7 +36,7 @@ export async function vaultFetch(
     refusal = answer.refusal;
   } catch (thrown) {
     if (!(thrown instanceof VaultError)) throw thrown;
-    if (thrown.code === "foreign_url" || thrown.code === "network" || thrown.code === "aborted") {
+    if (thrown.code === "foreign_url" || thrown.code === "network") {
       throw new TypeError(thrown.message, { cause: thrown });
     }
     const form = REFUSALS[thrown.code] ?? { status: 503, kind: "api_error" };

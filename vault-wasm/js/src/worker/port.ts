@@ -15,7 +15,7 @@ interface Running {
 
 const FORBIDDEN: Failure = { code: "forbidden", message: "This port may use the vault, not manage it." };
 const NOT_UNDERSTOOD: Failure = { code: "bad_argument", message: "The worker does not know this message." };
-const NO_TOKEN: Failure = { code: "aborted", message: "The app gave no token." };
+const NO_TOKEN: Failure = { code: "network", message: "The app gave no token." };
 
 /** One page's end of the conversation: what it may do, and what it has running. */
 export class Port {

@@ -392,7 +392,6 @@ export const de: Strings = {
     relay_refused: { title: "Das Relay hat abgelehnt.", next: "Versuche es gleich noch einmal." },
     network: { title: "Das Relay ist nicht zu erreichen.", next: "Prüfe deine Verbindung und versuche es noch einmal." },
     foreign_url: { title: "An diese Adresse sendet der Tresor keine Schlüssel.", next: "Wähle einen Anbieter aus der Liste." },
-    aborted: { title: "Das wurde abgebrochen.", next: "Beginne noch einmal, wenn du es noch willst." },
     corrupt: {
       title: "Der gespeicherte Tresor ist beschädigt oder wurde verändert.",
       next: "Nichts wurde überschrieben. Lade die Seite neu; bleibt es so, stelle eine Sicherung wieder her.",
@@ -419,10 +418,6 @@ export const de: Strings = {
     },
     busy: { title: "Andere Tabs ändern den Tresor gerade.", next: "Nichts wurde verändert. Versuche es noch einmal." },
     random_failed: { title: "Der Browser gab keine Zufallszahlen.", next: "Nichts wurde verändert. Starte den Browser neu." },
-    kdf_failed: {
-      title: "Der Browser konnte den Schlüssel nicht berechnen.",
-      next: "Versuche es noch einmal; bleibt es so, starte den Browser neu.",
-    },
     worker_failed: {
       title: "Der Tresor läuft in diesem Browser gerade nicht.",
       next: "Lade die Seite neu. Bleibt es so, aktualisiere den Browser oder schalte Erweiterungen für diese Seite ab.",

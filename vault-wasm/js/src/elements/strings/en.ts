@@ -407,7 +407,6 @@ export const en = {
     relay_refused: { title: "The relay refused.", next: "Try again in a moment." },
     network: { title: "The relay cannot be reached.", next: "Check your connection, then try again." },
     foreign_url: { title: "That address is not one the vault sends keys to.", next: "Choose a listed provider." },
-    aborted: { title: "This was cancelled.", next: "Start it again if you still want it." },
     corrupt: {
       title: "The stored vault is damaged or was changed by something else.",
       next: "Nothing was overwritten. Reload the page; if it stays, restore a backup.",
@@ -434,7 +433,6 @@ export const en = {
     },
     busy: { title: "Other tabs keep changing the vault.", next: "Nothing was changed. Try again." },
     random_failed: { title: "The browser gave no random numbers.", next: "Nothing was changed. Restart the browser." },
-    kdf_failed: { title: "The browser could not compute the key.", next: "Try again; restart the browser if it stays." },
     worker_failed: {
       title: "The vault does not run in this browser at the moment.",
       next: "Reload the page. If it stays, update the browser or switch off extensions for this site.",
