@@ -140,6 +140,15 @@ impl AudioStore {
         })
     }
 
+    /// Where there may be something to delete: nothing was ever stored by a process that has not
+    /// opened its own folder.
+    fn used(&self) -> Option<&Opened> {
+        if self.place.is_none() && self.opened.get().is_none() {
+            return None;
+        }
+        self.opened().ok()
+    }
+
     fn open(&self) -> Result<&Opened, String> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
@@ -193,11 +202,7 @@ impl AudioStore {
 
     /// Deletes a job's audio, if there is any.
     pub(super) async fn delete(&self, id: JobId) {
-        // Nothing was ever stored by a process that has not opened its own folder.
-        if self.place.is_none() && self.opened.get().is_none() {
-            return;
-        }
-        let Ok(opened) = self.opened() else { return };
+        let Some(opened) = self.used() else { return };
         match opened.store.delete(&opened.path(id)).await.map_err(failed) {
             Ok(()) | Err(AudioError::Missing) => {}
             // The sweep finds it.
@@ -207,10 +212,7 @@ impl AudioStore {
 
     /// Deletes what is older than any job. How many that were.
     pub(super) async fn sweep(&self, older_than: Duration) -> usize {
-        if self.place.is_none() && self.opened.get().is_none() {
-            return 0;
-        }
-        let Ok(opened) = self.opened() else { return 0 };
+        let Some(opened) = self.used() else { return 0 };
         let mut deleted = 0;
         let mut list = opened.store.list(Some(&opened.prefix));
         while let Some(Ok(object)) = list.next().await {
@@ -310,18 +312,29 @@ fn failed(error: object_store::Error) -> AudioError {
 mod tests {
     use super::*;
 
+    fn store(settings: &JobSettings) -> AudioStore {
+        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
+        AudioStore::new(settings, upstream).unwrap()
+    }
+
+    fn store_in(folder: &std::path::Path) -> AudioStore {
+        store(&JobSettings {
+            audio: Some(format!("file://{}", folder.display())),
+            ..JobSettings::default()
+        })
+    }
+
+    async fn put(store: &AudioStore, id: JobId) {
+        let mut upload = store.upload(id).unwrap();
+        upload.put(b"sealed".to_vec()).await.unwrap();
+        upload.finish().await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_sweep_deletes_old_audio_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = JobSettings {
-            audio: Some(format!("file://{}", folder.path().display())),
-            ..JobSettings::default()
-        };
-        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
-        let store = AudioStore::new(&settings, upstream).unwrap();
-        let mut upload = store.upload(JobId::new([1; 16])).unwrap();
-        upload.put(b"sealed".to_vec()).await.unwrap();
-        upload.finish().await.unwrap();
+        let store = store_in(folder.path());
+        put(&store, JobId::new([1; 16])).await;
         let foreign = folder.path().join("notes.txt");
         std::fs::write(&foreign, "mine").unwrap();
         let count = || std::fs::read_dir(folder.path()).unwrap().count();
@@ -333,12 +346,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_finished_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = JobSettings {
-            audio: Some(format!("file://{}", folder.path().display())),
-            ..JobSettings::default()
-        };
-        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
-        let store = AudioStore::new(&settings, upstream).unwrap();
+        let store = store_in(folder.path());
         let id = JobId::new([2; 16]);
         let mut upload = store.upload(id).unwrap();
         upload.put(b"half".to_vec()).await.unwrap();
@@ -352,12 +360,9 @@ mod tests {
     async fn a_folder_of_ones_own_is_private_and_goes_with_its_process() {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let upstream = Upstream::new(&crate::config::Config::default()).unwrap();
-        let store = AudioStore::new(&JobSettings::default(), upstream).unwrap();
+        let store = store(&JobSettings::default());
         assert_eq!(store.sweep(Duration::ZERO).await, 0);
-        let mut upload = store.upload(JobId::new([3; 16])).unwrap();
-        upload.put(b"sealed".to_vec()).await.unwrap();
-        upload.finish().await.unwrap();
+        put(&store, JobId::new([3; 16])).await;
         let folder = store.opened().unwrap().own.clone().unwrap();
         let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
