@@ -131,7 +131,7 @@ impl Running<'_> {
                 tracing::info!(job = %self.id, "job stopped");
                 return Next::Done;
             }
-            step = steps.all(&opened.payload, opened.done) => step,
+            step = steps.all(opened.payload, opened.done) => step,
         };
         let seal = |bytes: &[u8]| {
             envelope::seal_result(

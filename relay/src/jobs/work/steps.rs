@@ -59,11 +59,11 @@ pub(super) struct Steps<'a> {
 
 impl Steps<'_> {
     /// Does what is left to do.
-    pub(super) async fn all(&self, payload: &Payload, mut done: Partial) -> Step {
+    pub(super) async fn all(&self, payload: Payload, mut done: Partial) -> Step {
         let outcome = match payload {
-            Payload::Chat(body) => self.chat(body.clone().into_bytes(), &mut done).await,
+            Payload::Chat(body) => self.chat(body.into_bytes(), &mut done).await,
             Payload::Transcription { form, then } => {
-                self.transcription(form, then.as_deref(), &mut done).await
+                self.transcription(&form, then.as_deref(), &mut done).await
             }
         };
         match outcome {
