@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BOTH, found, keep, restore, stored, tamper } from "./records.mjs";
+import { BOTH, MANIFEST, found, keep, restore, stored, tamper } from "./records.mjs";
 import { PASSWORD, open, useSite } from "./site.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -147,6 +147,42 @@ for (const [name, { run, done }] of Object.entries(CHANGES)) {
     assert.deepEqual(outcomes, new Set(["old", "new"]));
   });
 }
+
+test("a repair, killed after each storage operation", async (t) => {
+  const page = await newPage(t);
+  const code = await prepared(page);
+  await tamper(page, `records.delete("${MANIFEST}");`);
+  await keep(page);
+  const outcomes = new Set();
+  for (let operations = 1; ; operations++) {
+    assert.ok(operations < 200, "the repair ends");
+    await restore(page);
+    await open(page, { workerUrl: "/probe.js" });
+    await killAfter(page, operations);
+    const outcome = await page.evaluate(async (password) => {
+      try {
+        await vault.repair({ password });
+        return "done";
+      } catch (error) {
+        return /** @type {any} */ (error).code;
+      } finally {
+        vault.close();
+      }
+    }, PASSWORD);
+    if (await untouched(page)) {
+      outcomes.add("damaged");
+      if (operations === 1) assert.deepEqual(await found(page), { code: "corrupt" });
+    } else {
+      outcomes.add("repaired");
+      assert.deepEqual(await ways(page, code), { old: true, next: "wrong_password", code: true, passkey: true }, `after ${operations} operations`);
+      const contents = await found(page);
+      assert.deepEqual([contents.texts, contents.damaged], [BOTH, []], `after ${operations} operations`);
+    }
+    if (outcome === "done") break;
+    assert.equal(outcome, "worker_failed");
+  }
+  assert.deepEqual(outcomes, new Set(["damaged", "repaired"]));
+});
 
 test("a worker that is terminated while it writes leaves the old vault, and no lock behind", async (t) => {
   const page = await newPage(t);

@@ -12,6 +12,7 @@ import { PasskeyList } from "./parts/passkeys.js";
 import { Preferences } from "./parts/preferences.js";
 import { Rebind } from "./parts/rebind.js";
 import { RecoveryCode } from "./parts/recovery-code.js";
+import { Repaired } from "./parts/repaired.js";
 import { Reveal } from "./parts/reveal.js";
 import { Settings } from "./parts/settings.js";
 import { Unlock } from "./parts/unlock.js";
@@ -23,6 +24,7 @@ const ELEMENTS: { readonly [name: string]: CustomElementConstructor } = {
   "keyferry-recovery-code": RecoveryCode,
   "keyferry-unlock": Unlock,
   "keyferry-rebind": Rebind,
+  "keyferry-repaired": Repaired,
   "keyferry-keys": Keys,
   "keyferry-key-card": KeyCard,
   "keyferry-reveal": Reveal,

@@ -64,6 +64,8 @@ export class Rebind extends Part {
       const { recoveryCode } = await vault.rebind(vault.relay, secretOf(form, "password"), { passkeys: keeps(form) });
       clear(form);
       this.showCode(recoveryCode);
-    }, ["password"]);
+    }, ["password"]).then(() => {
+      if (this.problem?.code === "corrupt") this.dispatchEvent(new Event("keyferry-corrupt"));
+    });
   };
 }

@@ -1,6 +1,7 @@
 import { css, html, nothing, type PropertyValues } from "lit";
 import { openVault } from "../../index.js";
 import type { View } from "../../frame/protocol.js";
+import type { Repair, Unlock } from "../../types.js";
 import { Part } from "../base/part.js";
 import { styles } from "../base/styles.js";
 import { language } from "../strings/index.js";
@@ -37,6 +38,8 @@ export class Settings extends Part {
     byCode: { state: true },
     shown: { state: true },
     creating: { state: true },
+    repairing: { state: true },
+    repaired: { state: true },
     framed: { state: true },
   };
 
@@ -48,6 +51,10 @@ export class Settings extends Part {
   declare code: string | null;
   /** The vault is open before its recovery code has arrived here: nothing else may come in between. */
   declare creating: boolean;
+  /** As {@link creating}, with what a repair found. */
+  declare repairing: boolean;
+  /** To be shown, once. */
+  declare repaired: Repair | null;
   /** The person came in with the recovery code. */
   declare byCode: boolean;
   /** Sections that were opened: only those are read and drawn. */
@@ -59,6 +66,8 @@ export class Settings extends Part {
     super();
     this.code = null;
     this.creating = false;
+    this.repairing = false;
+    this.repaired = null;
     this.byCode = false;
     this.shown = new Set();
     this.framed = "no";
@@ -125,11 +134,23 @@ export class Settings extends Part {
     if (vault.state === "empty" || this.creating) {
       return html`<keyferry-create exportparts="card,field,problem" .vault=${vault} .create=${this.#create}></keyferry-create>`;
     }
-    if (vault.state === "locked") {
+    if (this.repaired) {
+      return html`<keyferry-repaired
+        exportparts="card"
+        .vault=${vault}
+        .result=${this.repaired}
+        .done=${() => {
+          this.repaired = null;
+          this.#finished();
+        }}
+      ></keyferry-repaired>`;
+    }
+    if (vault.state === "locked" || this.repairing) {
       return html`<keyferry-unlock
         exportparts="card,field,problem"
         .vault=${vault}
         .showCode=${this.showCode}
+        .repair=${this.#repair}
         @keyferry-by-code=${() => (this.byCode = true)}
       ></keyferry-unlock>`;
     }
@@ -183,7 +204,7 @@ export class Settings extends Part {
 
   /** True while the person is in the middle of something that must not be cut short. */
   get inTheMiddle(): boolean {
-    return this.creating || this.code !== null;
+    return this.creating || this.repairing || this.code !== null || this.repaired !== null;
   }
 
   /** Puts the keyboard where a person would start. */
@@ -214,6 +235,16 @@ export class Settings extends Part {
       this.code = (await this.vault.create(password)).recoveryCode;
     } finally {
       this.creating = false;
+    }
+  };
+
+  readonly #repair = async (how: Unlock, drop: boolean): Promise<void> => {
+    if (!this.vault) return;
+    this.repairing = true;
+    try {
+      this.repaired = await this.vault.repair(how, { drop });
+    } finally {
+      this.repairing = false;
     }
   };
 

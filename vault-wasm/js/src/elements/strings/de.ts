@@ -198,6 +198,18 @@ export const de: Strings = {
     submit: "Den Tresor zu diesem Relay umziehen",
   },
 
+  repair: {
+    lead: "Die Reparatur behält jeden Schlüssel, der noch lesbar ist, und sagt dir, welcher es nicht ist. Gelöscht wird nur, wenn du es willst.",
+    warning: "Wenn du keinen Grund für einen Schaden kennst, hat vielleicht jemand die Daten dieses Browsers verändert. Das Verzeichnis der Schlüssel kann verloren sein: Dann können ältere oder schon entfernte Schlüssel wieder da sein.",
+    drop: "Löschen, was nicht mehr lesbar ist",
+    submit: "Tresor reparieren",
+    done: "Der Tresor ist repariert",
+    kept: (count) => `Schlüssel, die du nutzen kannst: ${count}.`,
+    relisted: "Das Verzeichnis der Schlüssel wurde neu angelegt. Sieh es durch: Ein Schlüssel kann ein älterer sein oder einer, den du entfernt hattest.",
+    older: "Älter, als sie sein sollten, und darum abgeschaltet:",
+    lost: "Nicht mehr lesbar. Hol dir neue bei den Anbietern:",
+  },
+
   passkeys: {
     keep: "Meine Passkeys behalten (je einmal bestätigen)",
     title: "Passkeys",
@@ -298,6 +310,7 @@ export const de: Strings = {
       rebound: "Zu anderem Relay gewechselt",
       settings_changed: "Einstellungen geändert",
       leased: "An die App verliehen",
+      repaired: "Tresor repariert",
     },
   },
 

@@ -211,6 +211,18 @@ export const en = {
     submit: "Move the vault to this relay",
   },
 
+  repair: {
+    lead: "Repairing keeps every key that can still be read, and tells you which cannot. Nothing is deleted unless you say so.",
+    warning: "If you know of no reason for damage, somebody may have changed this browser's data. The vault's list of its keys may be lost: then older keys, or ones you had removed, can be back.",
+    drop: "Delete what can no longer be read",
+    submit: "Repair the vault",
+    done: "The vault is repaired",
+    kept: (count: number) => `Keys you can use: ${count}.`,
+    relisted: "The list of keys was made anew. Look through it: a key may be an older one, or one you had removed.",
+    older: "Older than they should be, and therefore switched off:",
+    lost: "Could not be read. Get new ones from their providers:",
+  },
+
   passkeys: {
     keep: "Keep my passkeys (one tap for each)",
     title: "Passkeys",
@@ -312,6 +324,7 @@ export const en = {
       rebound: "Moved to another relay",
       settings_changed: "Settings changed",
       leased: "Lent to the app",
+      repaired: "Vault repaired",
     } as { readonly [event: string]: string },
   },
 
