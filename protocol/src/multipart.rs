@@ -3,69 +3,20 @@
 //! Only small text fields are kept; files pass without being stored. The fields of an upload may
 //! come in any order.
 
-use crate::{ErrorCode, text};
+mod error;
+mod parameters;
+
+pub use error::FormError;
+pub use parameters::boundary;
+
+use crate::text;
+use parameters::Parameters;
 use std::ops::Range;
 
 /// Longest value of a watched field in bytes.
 pub const MAX_FIELD: usize = 1024;
 /// Longest header section of one part in bytes.
 const MAX_PART_HEADERS: usize = 8 * 1024;
-/// RFC 2046 §5.1.1.
-const MAX_BOUNDARY: usize = 70;
-
-/// Why a form is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormError {
-    /// The content type names no usable boundary.
-    NoBoundary,
-    /// The body does not have the form's grammar.
-    Syntax,
-    /// The body ends before the closing boundary.
-    Truncated,
-    /// A part's headers are too long.
-    HeadersTooLong,
-    /// A watched field occurs twice.
-    Duplicate,
-    /// A watched field is a file, is encoded, differs in letter case, or names itself in two ways:
-    /// parsers disagree on such parts.
-    Ambiguous,
-    /// A watched field's value is longer than [`MAX_FIELD`] or not UTF-8.
-    BadValue,
-}
-
-impl FormError {
-    /// The relay's code for this.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
-        match self {
-            Self::Duplicate | Self::Ambiguous => ErrorCode::DuplicateField,
-            Self::BadValue => ErrorCode::BadField,
-            _ => ErrorCode::BadForm,
-        }
-    }
-
-    /// What is wrong, for the `detail` of an error.
-    #[must_use]
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::NoBoundary => "the form has no usable boundary",
-            Self::Syntax => "not a valid multipart form",
-            Self::Truncated => "the form ends too early",
-            Self::HeadersTooLong => "a form part's headers are too long",
-            Self::Duplicate => "a form field occurs more than once",
-            Self::Ambiguous => "a form field is ambiguous",
-            Self::BadValue => "a form field has a value that is not accepted",
-        }
-    }
-}
-
-impl core::fmt::Display for FormError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.message())
-    }
-}
-
-impl core::error::Error for FormError {}
 
 /// A watched field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,80 +27,6 @@ pub struct FormField {
     pub value: String,
     /// Where the value stands in the body.
     pub span: Range<usize>,
-}
-
-/// The boundary of a `multipart/form-data` content type.
-#[must_use]
-pub fn boundary(content_type: &str) -> Option<String> {
-    let (kind, parameters) = content_type.split_once(';')?;
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
-        return None;
-    }
-    let mut found = None;
-    for (name, value) in Parameters(parameters) {
-        if name.eq_ignore_ascii_case("boundary") {
-            if found.is_some() {
-                return None;
-            }
-            found = Some(value?);
-        }
-    }
-    let boundary = found?;
-    let usable = !boundary.is_empty()
-        && boundary.len() <= MAX_BOUNDARY
-        && !boundary.ends_with(' ')
-        && boundary
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte));
-    usable.then_some(boundary)
-}
-
-/// `name=value` pairs behind a `;`. A value that cannot be read is `None`.
-struct Parameters<'a>(&'a str);
-
-impl<'a> Iterator for Parameters<'a> {
-    type Item = (&'a str, Option<String>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let text = self.0.trim_start_matches([' ', '\t', ';']);
-        if text.is_empty() {
-            return None;
-        }
-        let end = text.find(['=', ';']).unwrap_or(text.len());
-        let name = text.get(..end).unwrap_or_default().trim();
-        let rest = text.get(end..).unwrap_or_default();
-        let Some(rest) = rest.strip_prefix('=') else {
-            self.0 = rest;
-            return Some((name, None));
-        };
-        let rest = rest.trim_start_matches([' ', '\t']);
-        let Some(quoted) = rest.strip_prefix('"') else {
-            let end = rest.find(';').unwrap_or(rest.len());
-            let value = rest.get(..end).unwrap_or_default().trim_end();
-            self.0 = rest.get(end..).unwrap_or_default();
-            return Some((name, (!value.contains('"')).then(|| value.into())));
-        };
-        let mut value = String::new();
-        let mut chars = quoted.char_indices();
-        while let Some((at, char)) = chars.next() {
-            match char {
-                '"' => {
-                    let rest = quoted.get(at + 1..).unwrap_or_default();
-                    let rest = rest.trim_start_matches([' ', '\t']);
-                    self.0 = rest;
-                    let clean = rest.is_empty() || rest.starts_with(';');
-                    return Some((name, clean.then_some(value)));
-                }
-                '\\' => match chars.next() {
-                    Some((_, escaped)) => value.push(escaped),
-                    None => break,
-                },
-                _ => value.push(char),
-            }
-        }
-        self.0 = "";
-        Some((name, None))
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
