@@ -20,6 +20,9 @@ use crate::{
 /// nor the kind of key.
 pub const PADDING_STEP: usize = 256;
 
+/// version (2) ‖ kind (1) ‖ revision (8)
+const PREFIX_LEN: usize = 11;
+
 /// The clear prefix every record but header and manifest begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
@@ -48,6 +51,20 @@ impl Prefix {
         Ok(Self {
             revision: reader.u64()?,
         })
+    }
+}
+
+/// Fails when a record has a length that none has: it was cut, or is something else. Decrypts nothing.
+///
+/// # Errors
+/// [`FormatError::Malformed`].
+pub fn check_length(bytes: &[u8]) -> Result<(), FormatError> {
+    match bytes
+        .len()
+        .checked_sub(PREFIX_LEN + NONCE_LEN + hazmat::TAG_LEN)
+    {
+        Some(padded) if padded > 0 && padded % PADDING_STEP == 0 => Ok(()),
+        _ => Err(FormatError::Malformed),
     }
 }
 
@@ -134,6 +151,10 @@ mod tests {
             let text = vec![0x5a; len];
             let sealed = seal(&key(), &[4; 12], VAULT, KEY, 7, &text).unwrap();
             assert_eq!((sealed.len() - 23 - 16) % 256, 0);
+            assert_eq!(check_length(&sealed), Ok(()));
+            for wrong in [&sealed[..39], &sealed[..sealed.len() - 1], &[]] {
+                assert_eq!(check_length(wrong), Err(FormatError::Malformed));
+            }
             assert_eq!(*open(&key(), VAULT, KEY, 7, &sealed).unwrap(), text);
         }
     }

@@ -134,9 +134,10 @@ impl Session {
                 let usage = Usage::decode(&self.open_text(key)?)?;
                 self.usage.insert(key.id, usage);
             }
-            // Provider keys are decrypted at the moment of use, the audit log when it is read;
-            // slots when they open.
-            Kind::Header | Kind::Manifest | Kind::Slot | Kind::Secret | Kind::Audit => {}
+            // Provider keys are decrypted at the moment of use, the audit log when it is read: that
+            // they are cut shows before. Slots are decrypted when they open.
+            Kind::Secret | Kind::Audit => envelope::check_length(bytes)?,
+            Kind::Header | Kind::Manifest | Kind::Slot => {}
         }
         Ok(())
     }

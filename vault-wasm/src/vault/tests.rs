@@ -436,6 +436,42 @@ fn one_damaged_record_leaves_the_others_usable() {
 }
 
 #[test]
+fn a_key_that_was_cut_is_told_at_once_and_one_that_was_altered_when_it_is_used() {
+    let (vault, _) = created(1);
+    let id = block_on(vault.add_key(&new_key("openai", OPENAI)))
+        .unwrap()
+        .record
+        .id;
+    let key = RecordKey::new(Kind::Secret, id);
+    let corrupt = [Damage {
+        record: key,
+        kind: DamageKind::Corrupt,
+    }];
+    let whole = vault.platform().store.with(|records| records[&key].clone());
+    for (bytes, at_once) in [
+        (whole[..whole.len() - 1].to_vec(), true),
+        (whole[..30].to_vec(), true),
+        (
+            [&whole[..50], &[whole[50] ^ 1], &whole[51..]].concat(),
+            false,
+        ),
+    ] {
+        vault
+            .platform()
+            .store
+            .with(|records| records.insert(key, bytes));
+        let tab = reopened(&vault);
+        block_on(tab.unlock(&password(PASSWORD))).unwrap();
+        assert_eq!(tab.snapshot().damaged == corrupt, at_once);
+        assert_eq!(
+            block_on(tab.reveal_key(id, &secret(PASSWORD))).unwrap_err(),
+            Error::Corrupt
+        );
+        assert_eq!(tab.snapshot().damaged, corrupt);
+    }
+}
+
+#[test]
 fn a_foreign_record_is_seen_and_ignored() {
     let (vault, _) = created(1);
     let (other, _) = created(2);
