@@ -146,10 +146,8 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
 }
 
 fn unit(count: &mut Count) -> Result<bool> {
-    let rust = cargo_test(
-        &["keyferry-bench", "keyferry-protocol", "vault-wasm", "xtask"],
-        count,
-    )?;
+    let mut rust = cargo_test(&["keyferry-bench", "keyferry-protocol", "vault-wasm", "xtask"]);
+    let rust = run_watched(&mut rust, |line| count.read(line))?;
     package::npm()?;
     let mut command = Command::new("node");
     command.current_dir(root()).arg("www/tests/run.mjs");
@@ -177,15 +175,7 @@ fn redis(count: &mut Count) -> Result<bool> {
 /// The relay's test files of the chosen names, so that a new file is in one of the two suites
 /// whatever it is called.
 fn relay_tests(chosen: impl Fn(&str) -> bool) -> Result<Command> {
-    let mut command = Command::new("cargo");
-    command.current_dir(root());
-    command.args([
-        "test",
-        "--quiet",
-        "--no-fail-fast",
-        "--package",
-        "keyferry-relay",
-    ]);
+    let mut command = cargo_test(&["keyferry-relay"]);
     for entry in std::fs::read_dir(root().join("relay/tests"))? {
         let name = entry?.file_name();
         let file = name.to_string_lossy();
@@ -281,7 +271,7 @@ fn npm_package(count: &mut Count) -> Result<bool> {
     run_node_tests("package", Command::new("node"), count)
 }
 
-fn cargo_test(packages: &[&str], count: &mut Count) -> Result<bool> {
+fn cargo_test(packages: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command
         .current_dir(root())
@@ -289,7 +279,7 @@ fn cargo_test(packages: &[&str], count: &mut Count) -> Result<bool> {
     for package in packages {
         command.args(["--package", package]);
     }
-    run_watched(&mut command, |line| count.read(line))
+    command
 }
 
 /// Runs `tests/<folder>` with Node's runner, on the built site and the built relay.
