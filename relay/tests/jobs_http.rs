@@ -22,20 +22,10 @@ use jobs_support::{
 };
 use serde_json::{Value, json};
 use support::{
-    CANARY, Reply, StandIn, closes_within_a_second, json_response, raw_provider, read_head,
+    CANARY, StandIn, closes_within_a_second, json_response, raw_provider, read_head, refused,
 };
 use token_support::{SECRET, claims, hs256, secret_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-#[track_caller]
-fn refused(reply: &Reply, status: u16, code: &str) {
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (status, code),
-        "{}",
-        reply.text()
-    );
-}
 
 #[tokio::test]
 async fn a_chat_is_answered_later_and_forgotten_on_demand() {

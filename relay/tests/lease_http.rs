@@ -19,18 +19,8 @@ use lease_support::{
     DIME, Made, ask, call, chat, chat_with, lease, native, on_both_stores, peek, start,
 };
 use serde_json::{Value, json};
-use support::{CANARY, StandIn};
+use support::{CANARY, StandIn, refused};
 use token_support::{SECRET, claims, hs256, secret_config};
-
-#[track_caller]
-fn refused(reply: &support::Reply, status: u16, code: &str) {
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (status, code),
-        "{}",
-        reply.text()
-    );
-}
 
 fn now_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

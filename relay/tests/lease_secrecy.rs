@@ -27,17 +27,7 @@ use lease_support::{
 use redis_support::RedisServer;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use support::{CANARY, Reply, StandIn, TestRelay, parse_config, providers_at};
-
-#[track_caller]
-fn refused(reply: &Reply, status: u16, code: &str) {
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (status, code),
-        "{}",
-        reply.text()
-    );
-}
+use support::{CANARY, StandIn, TestRelay, parse_config, providers_at, refused};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

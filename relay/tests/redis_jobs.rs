@@ -11,6 +11,7 @@
 mod jobs_support;
 #[path = "jobs_support/worker.rs"]
 mod jobs_worker;
+mod process_support;
 mod redis_support;
 mod support;
 
@@ -23,24 +24,15 @@ use jobs_support::{
     ended, eventually, order, order_with, status, until, upload,
 };
 use jobs_worker::Shop;
+use process_support::{Program, free_address};
 use redis_support::RedisServer;
 use serde_json::json;
-use support::{CANARY, Reply, StandIn, json_response, raw_provider, read_head};
+use support::{CANARY, StandIn, json_response, raw_provider, read_head, refused};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
 /// A worker that gives no sign of life loses its job soon.
 const QUICK: &str = "backoff_ms = 50\nhold_ms = 2000\n";
-
-#[track_caller]
-fn refused(reply: &Reply, status: u16, code: &str) {
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (status, code),
-        "{}",
-        reply.text()
-    );
-}
 
 /// A provider that counts its calls and answers each when it is given a permit.
 struct Gate {
@@ -267,7 +259,7 @@ async fn a_worker_ends_what_it_has_before_it_stops() {
     let later = chat(&relay).await;
     gate.open.add_permits(1);
     assert_eq!(ended(&relay, &job).await["status"], "completed");
-    assert_eq!(worker.exit_code().await, Some(0));
+    assert_eq!(worker.exit_code(Duration::from_secs(40)).await, Some(0));
     assert_eq!(status(&relay, &later).await["status"], "queued");
     assert_eq!(gate.calls(), 1);
 }
@@ -393,22 +385,17 @@ async fn a_redis_that_hangs_costs_a_second_and_leaves_nothing() {
 async fn a_relay_that_is_killed_before_it_answers_leaves_one_job_at_most() {
     let provider = StandIn::start(answer).await;
     let shop = Shop::open(&provider, QUICK);
-    let port = support_port();
-    let config = shop.config(&format!("[server]\nlisten = \"127.0.0.1:{port}\"\n"));
+    let address = free_address();
+    let config = shop.config(&format!("[server]\nlisten = \"{address}\"\n"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("relay.toml");
     std::fs::write(&file, config).unwrap();
-    let mut relay = std::process::Command::new(env!("CARGO_BIN_EXE_keyferry-relay"))
-        .args(["serve", "--config"])
-        .arg(&file)
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let address: std::net::SocketAddr = ([127, 0, 0, 1], port).into();
+    let mut relay = Program::start("serve", &file);
     let deadline = Instant::now() + Duration::from_secs(20);
     let body = chat_request("gpt-4o").to_string();
     let request = format!(
-        "POST /v1/jobs HTTP/1.1\r\nhost: localhost:{port}\r\nx-byok-key: {CANARY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/jobs HTTP/1.1\r\nhost: localhost:{}\r\nx-byok-key: {CANARY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        address.port(),
         body.len()
     );
     // Its connection to the queue comes up with it: asked until the job is there.
@@ -420,8 +407,7 @@ async fn a_relay_that_is_killed_before_it_answers_leaves_one_job_at_most() {
             while shop.entries() == 0 && Instant::now() < queued {}
         }
     }
-    relay.kill().unwrap();
-    relay.wait().unwrap();
+    relay.kill();
     let _worker = shop.worker().ready().await;
     eventually("it is done", || shop.entries() == 0).await;
     assert_eq!(provider.count(), 1);
@@ -434,11 +420,6 @@ async fn a_relay_that_is_killed_before_it_answers_leaves_one_job_at_most() {
     let left = shop.redis.command(&["TTL", name]);
     let left: u64 = left.trim().trim_start_matches(':').parse().unwrap();
     assert!((1..=3_600).contains(&left), "{left}");
-}
-
-fn support_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

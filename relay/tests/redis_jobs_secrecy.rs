@@ -11,6 +11,7 @@
 mod jobs_support;
 #[path = "jobs_support/worker.rs"]
 mod jobs_worker;
+mod process_support;
 mod redis_support;
 mod support;
 

@@ -3,14 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::ops::{Deref, DerefMut};
 
 use tempfile::TempDir;
 
+use crate::process_support::Program;
 use crate::redis_support::RedisServer;
 use crate::support::{StandIn, TestRelay, providers_at};
 
@@ -74,8 +72,7 @@ impl Shop {
 
 /// `keyferry-relay worker`; killed when dropped.
 pub struct Worker {
-    child: Child,
-    logs: Arc<Mutex<Vec<String>>>,
+    program: Program,
     _folder: TempDir,
 }
 
@@ -84,71 +81,28 @@ impl Worker {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("worker.toml");
         std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_keyferry-relay"))
-            .args(["worker", "--config"])
-            .arg(&file)
-            .env("RUST_LOG", "trace")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let logs = Arc::new(Mutex::new(Vec::new()));
-        let (sink, errors) = (Arc::clone(&logs), child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                sink.lock().unwrap().push(line);
-            }
-        });
         Self {
-            child,
-            logs,
+            program: Program::start("worker", &file),
             _folder: folder,
         }
     }
 
-    pub fn log(&self) -> String {
-        self.logs.lock().unwrap().join("\n")
-    }
-
     pub async fn ready(self) -> Self {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self.log().contains("\"working\"") {
-            assert!(Instant::now() < deadline, "not working: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.wait_for_log("\"working\"").await;
         self
-    }
-
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
-    }
-
-    /// Ends at once, as a host does that loses its power.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub async fn exit_code(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + Duration::from_secs(40);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "still running: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Worker {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Worker {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }

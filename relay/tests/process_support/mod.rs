@@ -5,6 +5,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,13 +24,117 @@ pub fn free_address() -> SocketAddr {
         .unwrap()
 }
 
+/// The binary as it runs; killed when dropped.
+pub struct Program {
+    child: Child,
+    logs: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    /// Runs `command` with this configuration file, and collects what it logs.
+    pub fn start(command: &str, config: &Path) -> Self {
+        let mut child = Command::new(BINARY)
+            .args([command, "--config"])
+            .arg(config)
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let logs = Arc::new(Mutex::new(Vec::new()));
+        let (sink, errors) = (Arc::clone(&logs), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                sink.lock().unwrap().push(line);
+            }
+        });
+        Self { child, logs }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Ends it at once, as a host does that loses its power.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.logs.lock().unwrap().join("\n")
+    }
+
+    /// Log lines of answered requests.
+    pub fn access_lines(&self) -> Vec<serde_json::Value> {
+        self.logs
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"))
+            .filter(|line| line["target"] == "keyferry_relay::access")
+            .collect()
+    }
+
+    /// Waits until a log line holds `text`.
+    pub async fn wait_for_log(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.log().contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "no log line with {text}: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "still running: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A running relay; killed when dropped.
 pub struct Process {
-    child: Child,
+    program: Program,
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub folder: TempDir,
-    logs: Arc<Mutex<Vec<String>>>,
+}
+
+impl Deref for Process {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
+    }
 }
 
 impl Process {
@@ -59,28 +164,11 @@ impl Process {
         let file = folder.path().join("relay.toml");
         let filled = fill(text, address, admin, folder.path());
         std::fs::write(&file, filled).unwrap();
-        let mut child = Command::new(BINARY)
-            .args(["serve", "--config"])
-            .arg(&file)
-            .env("RUST_LOG", "trace")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let logs = Arc::new(Mutex::new(Vec::new()));
-        let (sink, errors) = (Arc::clone(&logs), child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                sink.lock().unwrap().push(line);
-            }
-        });
         Self {
-            child,
+            program: Program::start("serve", &file),
             address,
             admin,
             folder,
-            logs,
         }
     }
 
@@ -94,43 +182,6 @@ impl Process {
         std::fs::write(self.config_file(), filled).unwrap();
     }
 
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-
-    /// Everything logged so far.
-    pub fn log(&self) -> String {
-        self.logs.lock().unwrap().join("\n")
-    }
-
-    /// Log lines of answered requests.
-    pub fn access_lines(&self) -> Vec<serde_json::Value> {
-        self.logs
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"))
-            .filter(|line| line["target"] == "keyferry_relay::access")
-            .collect()
-    }
-
-    /// Waits until a log line holds `text`.
-    pub async fn wait_for_log(&self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.log().contains(text) {
-            assert!(
-                Instant::now() < deadline,
-                "no log line with {text}: {}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
     /// Sends SIGHUP and waits until the relay has said what came of it.
     pub async fn reload(&self) {
         let before = self.log().matches("configuration ").count();
@@ -140,25 +191,6 @@ impl Process {
             assert!(Instant::now() < deadline, "no reload: {}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    }
-
-    /// Waits for the process to end by itself.
-    pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
-        let deadline = Instant::now() + within;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "still running: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

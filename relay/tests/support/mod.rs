@@ -206,6 +206,17 @@ impl Reply {
     }
 }
 
+/// Asserts that the relay refused, and how.
+#[track_caller]
+pub fn refused(reply: &Reply, status: u16, code: &str) {
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (status, code),
+        "{}",
+        reply.text()
+    );
+}
+
 /// What a stand-in saw.
 #[derive(Clone, Debug)]
 pub struct Seen {
