@@ -116,11 +116,8 @@ impl<P: Platform> Vault<P> {
         let mut session = Session::survey(header.clone(), keys, stored);
         let mut relist = Relist::new(old.as_ref());
         relist.go_through(&session);
-        relist.list.revision = session
-            .opened_revisions()
-            .chain([slot.revision, relist.list.revision])
-            .fold(0, u64::max)
-            .saturating_add(AHEAD);
+        let highest = relist.list.revision.max(slot.revision);
+        relist.list.revision = highest.saturating_add(AHEAD);
         session.manifest = relist.list;
         let mut repaired = Repaired {
             relisted: relist.relisted,
@@ -233,6 +230,11 @@ impl<'a> Relist<'a> {
     /// Decides about a record that is there, at the revision it claims; `wrong` when it does not open
     /// at that.
     fn place(&mut self, record: RecordKey, claimed: u64, wrong: Option<DamageKind>) {
+        // Slots are not authenticated by the vault key: what they claim proves nothing.
+        let proven = wrong.is_none() && record.kind != Kind::Slot;
+        if proven {
+            self.list.revision = self.list.revision.max(claimed);
+        }
         let (revision, told) = match (self.old, wrong) {
             // A key that does not open stays to be seen, and removed; else nothing of it is missed.
             (None, Some(kind)) => {
@@ -247,8 +249,7 @@ impl<'a> Relist<'a> {
                     let older = (claimed < listed).then_some(DamageKind::RolledBack);
                     (Some(claimed), older)
                 }
-                // Slots are not authenticated by the vault key: what they claim proves nothing.
-                (None, None) if claimed > old.revision && record.kind != Kind::Slot => {
+                (None, None) if claimed > old.revision && proven => {
                     self.relisted = true;
                     (Some(claimed), None)
                 }
@@ -303,14 +304,6 @@ impl Session {
         damage
             .find(|damage| damage.record == record)
             .map(|damage| damage.kind)
-    }
-
-    /// The revisions of records that the vault key has authenticated.
-    fn opened_revisions(&self) -> impl Iterator<Item = u64> {
-        let entries = self.manifest().entries().iter();
-        entries
-            .filter(|(key, _)| key.kind != Kind::Slot && self.damage_at(*key).is_none())
-            .map(|(_, revision)| *revision)
     }
 
     /// Keys whose records both open and were written at different times: the one has not the other's
