@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import { extname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
 import { POST } from "./app/api/chat/route.js";
 
 const port = Number(process.env.PORT ?? 3000);
@@ -14,8 +13,8 @@ const pages = new URL("./dist/", import.meta.url);
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
 const server = createServer(async (request, response) => {
-  const { pathname } = new URL(request.url ?? "/", "http://localhost");
   try {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
     if (pathname === "/api/chat" && request.method === "POST") await send(await POST(toRequest(request, response)), response);
     else await sendFile(pathname, response);
   } catch (error) {
@@ -49,7 +48,7 @@ async function send(answer, response) {
 async function sendFile(path, response) {
   const file = new URL(`.${path === "/" ? "/index.html" : path}`, pages);
   // URLs resolve `..` themselves; what leaves the folder is not served.
-  const body = file.href.startsWith(pages.href) ? await readFile(fileURLToPath(file)).catch(() => null) : null;
+  const body = file.href.startsWith(pages.href) ? await readFile(file).catch(() => null) : null;
   if (body) response.writeHead(200, { "content-type": TYPES[extname(file.pathname)] ?? "text/plain" }).end(body);
   else response.writeHead(404).end();
 }

@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import { extname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
 import { POST } from "./app/api/ask/route.js";
 
 const relay = process.env.KEYFERRY_RELAY ?? "http://localhost:8787";
@@ -17,8 +16,8 @@ const packaged = new URL("./", import.meta.resolve("keyferry"));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
 const server = createServer(async (request, response) => {
-  const { pathname } = new URL(request.url ?? "/", "http://localhost");
   try {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
     if (pathname === "/api/ask" && request.method === "POST") await send(await POST(toRequest(request, response)), response);
     else if (pathname === "/config.json") await send(Response.json({ relay }), response);
     else await sendFile(pathname, response);
@@ -54,7 +53,7 @@ async function sendFile(path, response) {
     : new URL(`.${path === "/" ? "/index.html" : path}`, pages);
   // URLs resolve `..` themselves; what leaves both folders is not served.
   const inside = [pages, packaged].some((folder) => file.href.startsWith(folder.href));
-  const body = inside ? await readFile(fileURLToPath(file)).catch(() => null) : null;
+  const body = inside ? await readFile(file).catch(() => null) : null;
   if (body) response.writeHead(200, { "content-type": TYPES[extname(file.pathname)] ?? "text/plain" }).end(body);
   else response.writeHead(404).end();
 }

@@ -8,10 +8,11 @@ const keyferry = new URL("./", import.meta.resolve("keyferry"));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
 const server = createServer(async (request, response) => {
-  const { pathname } = new URL(request.url, "http://localhost");
-  const path = pathname === "/" ? "index.html" : pathname.slice(1);
-  const file = path.startsWith("keyferry/") ? new URL(path.slice("keyferry/".length), keyferry) : new URL(path, pages);
   try {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const path = pathname === "/" ? "index.html" : pathname.slice(1);
+    // After `./` a path names nothing outside the folder: URLs have resolved `..` themselves.
+    const file = path.startsWith("keyferry/") ? new URL(`./${path.slice("keyferry/".length)}`, keyferry) : new URL(`./${path}`, pages);
     const body = await readFile(file);
     response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" }).end(body);
   } catch {
