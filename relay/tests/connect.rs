@@ -8,59 +8,27 @@
     reason = "a test's helpers fail as tests do"
 )]
 
+mod log_support;
 mod support;
 mod token_support;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
 use hkdf::Hkdf;
 use keyferry_protocol::base64url;
-use keyferry_relay::telemetry::{dependency_cap, env_filter};
+use log_support::Log;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use support::{Reply, StandIn, TestRelay, json_response, raw_provider, read_head};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 const PATH: &str = "/v1/connect/openrouter";
 const CODE: &str = "auth_code_CANARYcodeCANARY0123456789";
 const VERIFIER: &str = "CANARYverifierCANARYverifier0123456789-._~abc";
 const KEY: &str = "sk-or-v1-CANARYmintedCANARYminted0123456789abcdefCANARYmintedCANARYminted";
-
-/// Everything that was logged by this process, at the finest level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn log() -> &'static Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let log = Log::default();
-        let writer = log.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .with_writer(move || writer.clone())
-            .with_filter(dependency_cap())
-            .with_filter(env_filter(Some("trace")));
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
-            .unwrap();
-        log
-    })
-}
 
 /// The one-time key of someone who asks.
 struct Asker {
@@ -121,7 +89,7 @@ async fn post(relay: &TestRelay, body: &Value, more: &[(&str, &str)]) -> Reply {
 
 /// Nothing of code, verifier and key in the answer, the metrics and the log.
 fn assert_clean(relay: &TestRelay, reply: &Reply) {
-    let logged = String::from_utf8(log().0.lock().unwrap().clone()).unwrap();
+    let logged = Log::capture().text();
     assert!(logged.contains(PATH), "{logged}");
     let metrics = relay.relay.metrics().render().unwrap();
     let answer = format!("{:?}{}", reply.headers, reply.text());
@@ -137,7 +105,7 @@ fn assert_clean(relay: &TestRelay, reply: &Reply) {
 
 #[tokio::test]
 async fn a_code_becomes_a_key_for_the_asker_only() {
-    log();
+    Log::capture();
     let provider = StandIn::start(|_| {
         json_response(200, &json!({ "key": KEY, "user_id": "user_1" }).to_string())
     })
@@ -198,7 +166,7 @@ async fn two_answers_share_nothing() {
 
 #[tokio::test]
 async fn refusals_and_failures_of_openrouter() {
-    log();
+    Log::capture();
     let echo = format!("bad code {CODE} {VERIFIER} {KEY}");
     for (status, body, expected, code) in [
         (400, echo.clone(), 400, "sign_in_refused"),
@@ -249,7 +217,7 @@ async fn refusals_and_failures_of_openrouter() {
 
 #[tokio::test]
 async fn an_absent_or_silent_openrouter() {
-    log();
+    Log::capture();
     let gone = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
@@ -278,7 +246,7 @@ async fn an_absent_or_silent_openrouter() {
 
 #[tokio::test]
 async fn requests_of_another_form_reach_no_one() {
-    log();
+    Log::capture();
     let provider = StandIn::ok().await;
     let relay = TestRelay::with_provider(provider.address, "").await;
     let with = |name: &str, value: Value| {

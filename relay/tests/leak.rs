@@ -9,59 +9,20 @@
     reason = "a test's helpers fail as tests do"
 )]
 
+mod log_support;
 mod seal_support;
 mod support;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
-use keyferry_relay::telemetry::{dependency_cap, env_filter};
+use log_support::Log;
 use seal_support::{FIRST, Vault, secrets};
 use support::{CANARY, Seen, StandIn, TestRelay, raw_provider, read_head};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The log of this process, at the finest level. The tests share it, and each searches it all.
-    fn capture() -> &'static Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        LOG.get_or_init(|| {
-            let log = Self::default();
-            let writer = log.clone();
-            let layer = tracing_subscriber::fmt::layer()
-                .with_writer(move || writer.clone())
-                .with_filter(dependency_cap())
-                .with_filter(env_filter(Some("trace")));
-            let subscriber = tracing_subscriber::registry().with(layer);
-            tracing::subscriber::set_global_default(subscriber).unwrap();
-            log
-        })
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 /// The first run of 8 secret characters of `key` found in `text`.
 fn leaked(text: &str, key: &str) -> Option<String> {
