@@ -10,9 +10,10 @@
 
 mod lease_support;
 mod redis_support;
+mod secrecy_support;
 mod support;
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,89 +26,20 @@ use lease_support::{
     DIME, FIRST, Made, SECOND, ask, call, chat, lease, native, peek, secrets, shared, start, store,
 };
 use redis_support::RedisServer;
+use secrecy_support::{contents, hex, keys, leaked, monitor, strings};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use support::{CANARY, StandIn, TestRelay, parse_config, providers_at, refused};
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The first run of 8 secret characters of `secret` found in `bytes`, in clear or encoded.
-fn leaked(bytes: &[u8], secret: &[u8]) -> Option<String> {
-    let found = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-    secret
-        .windows(8)
-        .find(|run| found(run) || found(hex(run).as_bytes()))
-        .map(|run| String::from_utf8_lossy(run).into_owned())
-        // Base64 of it, at each of the three places it can begin at.
-        .or_else(|| {
-            (0..3)
-                .map(|skip| STANDARD.encode(&secret[skip..skip + 9]))
-                .find(|text| found(text.as_bytes()))
-        })
-}
 
 /// The secret part of the canary key.
 fn key() -> &'static [u8] {
     CANARY.strip_prefix("sk-proj-").unwrap().as_bytes()
 }
 
-/// The reply to one command, byte for byte.
-fn raw(redis: &RedisServer, parts: &[&str]) -> Vec<u8> {
-    let mut request = format!("*{}\r\n", parts.len());
-    for part in parts {
-        request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
-    }
-    request.push_str("*1\r\n$4\r\nQUIT\r\n");
-    let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).unwrap();
-    reply
-}
-
-/// The bulk strings of a reply.
-fn strings(reply: &str) -> Vec<&str> {
-    reply
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with(['*', '$', '+']))
-        .collect()
-}
-
-fn keys(redis: &RedisServer) -> Vec<String> {
-    let reply = redis.command(&["KEYS", "*"]);
-    strings(&reply).into_iter().map(str::to_owned).collect()
-}
-
-/// Every file below `folder`, one after the other.
-fn contents(folder: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(contents(&path));
-        } else {
-            all.extend(std::fs::read(path).unwrap());
-        }
-    }
-    all
-}
-
-/// What `MONITOR` prints from now on.
-fn monitor(redis: &RedisServer) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).unwrap();
-    stream.write_all(b"*1\r\n$7\r\nMONITOR\r\n").unwrap();
+fn drain(mut stream: TcpStream) -> Vec<u8> {
     stream
         .set_read_timeout(Some(Duration::from_millis(300)))
         .unwrap();
-    let mut ok = [0; 5];
-    stream.read_exact(&mut ok).unwrap();
-    assert_eq!(&ok, b"+OK\r\n");
-    stream
-}
-
-fn drain(mut stream: TcpStream) -> Vec<u8> {
     let mut seen = Vec::new();
     let mut part = [0; 4096];
     while let Ok(read) = stream.read(&mut part) {
@@ -151,11 +83,11 @@ async fn redis_never_holds_or_hears_a_key_or_a_handle() {
 
     let mut dumped = Vec::new();
     for name in &names {
-        dumped.extend(raw(&redis, &["DUMP", name]));
+        dumped.extend(redis.raw(&["DUMP", name]));
     }
     assert!(redis.command(&["SAVE"]).starts_with("+OK"));
     let reply = redis.command(&["CONFIG", "GET", "dir"]);
-    let folder = strings(&reply)[1].to_owned();
+    let folder = strings(&reply)[1].clone();
     assert!(Path::new(&folder).join("dump.rdb").exists());
     assert!(Path::new(&folder).join("appendonlydir").exists());
     for (what, bytes) in [

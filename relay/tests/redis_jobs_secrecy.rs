@@ -13,93 +13,31 @@ mod jobs_support;
 mod jobs_worker;
 mod process_support;
 mod redis_support;
+mod secrecy_support;
 mod support;
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jobs_support::{FLAC, Job, SAID, TRANSCRIBE, answer, chat, ended, eventually, upload};
 use jobs_worker::Shop;
 use keyferry_protocol::base64url;
 use redis_support::RedisServer;
+use secrecy_support::{contents, keys, leaked, monitor, strings};
 use serde_json::json;
 use support::{CANARY, StandIn};
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The first run of 8 characters of `secret` found in `bytes`, in clear or encoded.
-fn leaked(bytes: &[u8], secret: &[u8]) -> Option<String> {
-    let found = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-    secret
-        .windows(8)
-        .find(|run| found(run) || found(hex(run).as_bytes()))
-        .map(|run| String::from_utf8_lossy(run).into_owned())
-        .or_else(|| {
-            (0..3)
-                .map(|skip| STANDARD.encode(&secret[skip..skip + 9]))
-                .find(|text| found(text.as_bytes()))
-        })
-}
-
-/// The reply to one command, byte for byte.
-fn raw(redis: &RedisServer, parts: &[&str]) -> Vec<u8> {
-    let mut request = format!("*{}\r\n", parts.len());
-    for part in parts {
-        request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
-    }
-    request.push_str("*1\r\n$4\r\nQUIT\r\n");
-    let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).unwrap();
-    reply
-}
-
-fn strings(reply: &str) -> Vec<String> {
-    reply
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with(['*', '$', '+']))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn keys(redis: &RedisServer) -> Vec<String> {
-    strings(&redis.command(&["KEYS", "*"]))
-}
 
 fn dump(redis: &RedisServer) -> Vec<u8> {
     keys(redis)
         .iter()
-        .flat_map(|name| [name.clone().into_bytes(), raw(redis, &["DUMP", name])].concat())
+        .flat_map(|name| [name.clone().into_bytes(), redis.raw(&["DUMP", name])].concat())
         .collect()
 }
 
-fn contents(folder: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(contents(&path));
-        } else {
-            all.extend(std::fs::read(path).unwrap());
-        }
-    }
-    all
-}
-
 /// What `MONITOR` prints, collected beside the test.
-fn monitor(redis: &RedisServer) -> std::thread::JoinHandle<Vec<u8>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).unwrap();
-    stream.write_all(b"*1\r\n$7\r\nMONITOR\r\n").unwrap();
-    let mut ok = [0; 5];
-    stream.read_exact(&mut ok).unwrap();
-    assert_eq!(&ok, b"+OK\r\n");
+fn listen(redis: &RedisServer) -> std::thread::JoinHandle<Vec<u8>> {
+    let mut stream = monitor(redis);
     std::thread::spawn(move || {
         let mut heard = Vec::new();
         // Until Redis is gone.
@@ -112,7 +50,7 @@ fn monitor(redis: &RedisServer) -> std::thread::JoinHandle<Vec<u8>> {
 async fn nothing_of_a_job_is_readable_anywhere() {
     // Uncompressed, or a text could be there without its characters in a row.
     let redis = RedisServer::start(&["--rdbcompression", "no", "--appendonly", "yes"]);
-    let heard = monitor(&redis);
+    let heard = listen(&redis);
     let provider = StandIn::start(answer).await;
     let mut shop = Shop::new(redis, provider.address, "backoff_ms = 50\n");
     let relay = shop.relay().await;

@@ -49,6 +49,11 @@ impl RedisServer {
         command(self.port, parts).unwrap()
     }
 
+    /// Runs one command and returns the reply byte for byte, that to `QUIT` behind it.
+    pub(crate) fn raw(&self, parts: &[&str]) -> Vec<u8> {
+        raw(self.port, parts).unwrap()
+    }
+
     /// Sends one command and does not wait for its reply.
     pub(crate) fn send(&self, parts: &[&str]) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -234,14 +239,19 @@ fn wait_until_up(port: u16, child: &mut Child) -> bool {
 
 /// One command over a connection of its own, its reply as it came (RESP2).
 fn command(port: u16, parts: &[&str]) -> std::io::Result<String> {
+    let reply = raw(port, parts)?;
+    let reply = String::from_utf8_lossy(&reply).into_owned();
+    Ok(reply.strip_suffix("+OK\r\n").unwrap_or(&reply).to_owned())
+}
+
+fn raw(port: u16, parts: &[&str]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(encode(parts).as_bytes())?;
     stream.write_all(b"*1\r\n$4\r\nQUIT\r\n")?;
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply)?;
-    let reply = String::from_utf8_lossy(&reply).into_owned();
-    Ok(reply.strip_suffix("+OK\r\n").unwrap_or(&reply).to_owned())
+    Ok(reply)
 }
 
 fn encode(parts: &[&str]) -> String {
