@@ -9,11 +9,11 @@
 )]
 
 mod jobs_support;
+mod process_support;
 mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::Request;
 use jobs_support::{FLAC, SAID, TRANSCRIBE, answer, eventually, form};
+use process_support::{Program, free_address};
 use serde_json::Value;
 use support::{CANARY, Reply, Seen, StandIn, json_response, providers_at, send};
 
@@ -101,40 +102,35 @@ fn bucket(objects: &Objects, uploads: &Objects, seen: &Seen) -> Response {
 
 /// `keyferry-relay serve` with AWS's variables; killed when dropped.
 struct Relay {
-    child: Child,
+    _program: Program,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Relay {
     async fn start(provider: SocketAddr, bucket: SocketAddr) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = free_address();
         let config = format!(
             "[server]\nlisten = \"{address}\"\n[jobs]\naudio = \"s3://recordings/of/jobs\"\nbackoff_ms = 50\n"
         );
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("relay.toml");
         std::fs::write(&file, providers_at(provider, &config)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_keyferry-relay"))
-            .args(["serve", "--config"])
-            .arg(&file)
-            .env("AWS_ACCESS_KEY_ID", "AKIATEST")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_REGION", "eu-test-1")
-            .env("AWS_ENDPOINT", format!("http://{bucket}"))
-            .env("AWS_ALLOW_HTTP", "true")
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "eu-test-1"),
+            ("AWS_ENDPOINT", &format!("http://{bucket}")),
+            ("AWS_ALLOW_HTTP", "true"),
+        ];
+        let program = Program::start_with("serve", &file, &environment);
         let deadline = Instant::now() + Duration::from_secs(20);
         while tokio::net::TcpStream::connect(address).await.is_err() {
-            assert!(Instant::now() < deadline, "the relay did not start");
+            assert!(Instant::now() < deadline, "not there: {}", program.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Self {
-            child,
+            _program: program,
             address,
             _folder: folder,
         }
@@ -168,13 +164,6 @@ impl Relay {
             assert!(Instant::now() < deadline, "{now}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -10,26 +10,27 @@
 
 mod lease_support;
 mod redis_support;
+mod seal_support;
 mod secrecy_support;
 mod support;
 
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyferry_protocol::sealed::{Binding, KeySet, Sealer};
-use keyferry_protocol::{Fallback, base64url};
+use keyferry_protocol::base64url;
 use lease_support::{
     DIME, FIRST, Made, SECOND, ask, call, chat, lease, native, peek, secrets, shared, start, store,
 };
 use redis_support::RedisServer;
+use seal_support::{IDENTITY, Vault};
 use secrecy_support::{contents, hex, keys, leaked, monitor, strings};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use support::{CANARY, StandIn, TestRelay, parse_config, providers_at, refused};
+use support::{CANARY, StandIn, parse_config, providers_at, refused};
 
 /// The secret part of the canary key.
 fn key() -> &'static [u8] {
@@ -299,13 +300,13 @@ async fn without_redis_leases_are_refused_at_once_and_come_back() {
 #[tokio::test]
 async fn a_sealed_key_is_leased_once() {
     let provider = StandIn::ok().await;
-    let identity = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
     let config = format!(
-        "{}identity = \"{identity}\"\nrequire_sealed = true\n",
+        "{}identity = \"{IDENTITY}\"\nrequire_sealed = true\n",
         secrets(FIRST, &[])
     );
     let relay = start(&provider, &config).await;
-    let sealed = seal(&relay).await;
+    let mut vault = Vault::open(&relay, 3).await;
+    let sealed = vault.seal("POST", "/v1/leases", "openai");
     let headers = [
         ("x-byok-key", sealed.as_str()),
         ("x-byok-provider", "openai"),
@@ -324,37 +325,4 @@ async fn a_sealed_key_is_leased_once() {
         provider.only().headers["authorization"],
         format!("Bearer {CANARY}")
     );
-}
-
-/// The canary, sealed for making a lease at OpenAI.
-async fn seal(relay: &TestRelay) -> String {
-    let document = call(relay, "GET", "/.well-known/keyferry", &[], None)
-        .await
-        .json();
-    let field =
-        |name: &str| base64url::decode(document["sealing"][name].as_str().unwrap()).unwrap();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let set = KeySet::open(
-        &field("keySet"),
-        &field("signature").try_into().unwrap(),
-        &field("identity").try_into().unwrap(),
-        now,
-    )
-    .unwrap();
-    let key = set.current(now).unwrap();
-    let mut sealer = Sealer::new(&key.kid, &key.public, [3; 32], now - 60).unwrap();
-    let origin = format!("http://localhost:{}", relay.address.port());
-    let binding = Binding {
-        origin: &origin,
-        method: "POST",
-        target: "/v1/leases",
-        provider: "openai",
-        fallback: Fallback::Never,
-    };
-    sealer
-        .seal(CANARY.as_bytes(), &binding, now, [1; 12])
-        .unwrap()
 }

@@ -33,10 +33,16 @@ pub struct Program {
 impl Program {
     /// Runs `command` with this configuration file, and collects what it logs.
     pub fn start(command: &str, config: &Path) -> Self {
+        Self::start_with(command, config, &[])
+    }
+
+    /// [`Program::start`] with these environment variables.
+    pub fn start_with(command: &str, config: &Path, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .args([command, "--config"])
             .arg(config)
             .env("RUST_LOG", "trace")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
