@@ -20,7 +20,8 @@ const FEATURES: [&str; 6] = [
 ];
 
 /// Cargo configuration, added to that of `.cargo/config.toml`: panics name the files of
-/// dependencies, and the module must tell nothing of the machine that built it, nor differ for it.
+/// dependencies, and of the standard library where its sources are installed, and the module must
+/// tell nothing of the machine that built it, nor differ for it.
 fn without_local_paths() -> Result<String> {
     let cargo = match std::env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
@@ -28,11 +29,20 @@ fn without_local_paths() -> Result<String> {
             .context("no home folder: set CARGO_HOME")?
             .join(".cargo"),
     };
+    let sysroot = run_quiet(
+        Command::new("rustc")
+            .current_dir(root())
+            .args(["--print", "sysroot"]),
+    )?;
     let from = |path: PathBuf, to: &str| format!("'--remap-path-prefix={}={to}'", path.display());
     Ok(format!(
-        "target.wasm32-unknown-unknown.rustflags=[{}, {}]",
+        "target.wasm32-unknown-unknown.rustflags=[{}, {}, {}]",
         from(root(), "."),
         from(cargo.join("registry/src"), "crates"),
+        from(
+            PathBuf::from(sysroot.trim()).join("lib/rustlib/src/rust"),
+            "rust"
+        ),
     ))
 }
 

@@ -31,7 +31,7 @@ const PANICS = path(
 const FORMATTING = /(^|[ <])core(\[\w+\])?::fmt::/;
 
 /** Where panics come from: source files by the names the build gives them. */
-const PLACES = /(?:crates|\/rustc\/[0-9a-f]{40}|\/rust\/deps|vault-wasm\/src|protocol\/src)\/[\w./-]*?\.rs/g;
+const PLACES = /(?:crates|rust|\/rustc\/[0-9a-f]{40}|\/rust\/deps|vault-wasm\/src|protocol\/src)\/[\w./-]*?\.rs/g;
 
 /**
  * A panic of this module aborts: on this target the standard library writes
@@ -60,7 +60,10 @@ export function mute(wasm) {
   for (const { ref } of muted) binaryen.Function.setBody(ref, module.unreachable());
   const text = Buffer.from(module.emitBinary()).toString("latin1");
   // As long as before, so that nothing moves.
-  return Buffer.from(text.replace(PLACES, (place) => "\0".repeat(place.length)), "latin1");
+  const blank = text.replace(PLACES, (place) => "\0".repeat(place.length));
+  const [left] = blank.match(/[\w/.-]*\/[\w-]+\.rs/) ?? [];
+  if (left) throw new Error(`The module names ${left}: the build's paths must not be in it.`);
+  return Buffer.from(blank, "latin1");
 }
 
 /** Binaryen escapes what WebAssembly's text format does not take: `\5b` is `[`. */
