@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Ticket, Vault, change::Changes, session::Session};
+use super::{Ticket, Vault, change::Changes, session::Session, unlock::find_header};
 use crate::{
     error::Error,
-    format::{header::Header, id::RecordKey},
+    format::id::RecordKey,
     lock::Reason,
     platform::{Event, Platform},
     store::{Durability, Store, StoreError},
@@ -89,10 +89,7 @@ impl<P: Platform> Vault<P> {
             self.lock_out(Reason::StorageLost);
             return Err(Error::StorageLost);
         }
-        let header = found
-            .iter()
-            .find(|(key, _)| *key == RecordKey::HEADER)
-            .and_then(|(_, bytes)| Header::decode(bytes).ok());
+        let header = find_header(&found).ok();
         let read = self.with_mut(ticket, |session| {
             if header.as_ref() != Some(session.header()) {
                 return Err(Error::Corrupt);

@@ -18,6 +18,7 @@ use crate::{
         header::Header,
         id::{Id, Kind, RecordKey},
         keys::VaultKey,
+        recovery::RecoveryCode,
         settings::Settings,
         slot::{SlotInfo, Way},
     },
@@ -129,15 +130,11 @@ impl<P: Platform> Vault<P> {
                 ),
                 None => (wait.proof_of(typed), self.normalize(typed)?),
             };
-            let (recovery, code) = self.new_recovery_slot()?;
-            let slots = NewSlots {
-                recovery,
-                kept: kept.iter().map(PasskeyProof::copied).collect(),
-                removed: match change {
-                    Change::RemovePasskey(id) => Some(id),
-                    _ => None,
-                },
+            let removed = match change {
+                Change::RemovePasskey(id) => Some(id),
+                _ => None,
             };
+            let (slots, code) = self.new_slots(kept, removed)?;
             let wait = wait
                 .slot_for(password)
                 .replace(move |vault, ready| vault.renewed(ready, slots, None));
@@ -169,12 +166,7 @@ impl<P: Platform> Vault<P> {
         let relay = relay.base();
         Call::new(self, || {
             let wait = self.begin_closed(Records::Stored).proof_of(typed);
-            let (recovery, code) = self.new_recovery_slot()?;
-            let slots = NewSlots {
-                recovery,
-                kept: kept.iter().map(PasskeyProof::copied).collect(),
-                removed: None,
-            };
+            let (slots, code) = self.new_slots(kept, None)?;
             let bound_elsewhere = relay != self.config.relay.base();
             let wait = wait
                 .slot_for(self.normalize(typed)?)
@@ -193,6 +185,21 @@ impl<P: Platform> Vault<P> {
                 })
             }))
         })
+    }
+
+    /// Slots for a new vault key, and the recovery code that opens one of them.
+    fn new_slots(
+        &self,
+        kept: &[PasskeyProof],
+        removed: Option<Id>,
+    ) -> Result<(NewSlots, RecoveryCode), Error> {
+        let (recovery, code) = self.new_recovery_slot()?;
+        let slots = NewSlots {
+            recovery,
+            kept: kept.iter().map(PasskeyProof::copied).collect(),
+            removed,
+        };
+        Ok((slots, code))
     }
 
     /// Everything that was found, encrypted anew under another vault key, to replace what is stored

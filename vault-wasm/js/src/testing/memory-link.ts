@@ -1,4 +1,5 @@
 import type { Answer, BodySource, Link, LinkEvents, OnProgress } from "../client/link.js";
+import { until } from "../client/until.js";
 import { VaultError } from "../errors.js";
 import type { OpArgs, OpName, OpResult } from "../ops.js";
 import type { Snapshot } from "../types.js";
@@ -68,7 +69,7 @@ export class MemoryLink implements Link {
     const headers = new Headers(wire.headers);
     for (const name of CREDENTIALS) headers.delete(name);
     const request = withKey(new Request(url, { method: wire.method, headers, body: wire.body }), key);
-    return answerOf(await untilAborted(Promise.resolve(this.#respond(request)), signal), url);
+    return answerOf(await until(signal, Promise.resolve(this.#respond(request))), url);
   }
 
   /** What the relay answers by itself, without a key. */
@@ -149,11 +150,4 @@ async function modelIn(body: WireRequest["body"]): Promise<string> {
   } catch {
     return "";
   }
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
 }
