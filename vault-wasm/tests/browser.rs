@@ -588,7 +588,7 @@ async fn every_declared_operation_is_known() {
         assert!(!outcome.is_err_and(|error| unknown(&error)), "{op}");
         count += 1;
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 27);
     let error = vault.call("keysSteal", object(&[])).await.unwrap_err();
     assert!(unknown(&error));
 }
