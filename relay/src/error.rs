@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use keyferry_protocol::json::JsonError;
+use keyferry_protocol::multipart::FormError;
+use keyferry_protocol::routing::FieldError;
 use keyferry_protocol::{ErrorCode, header as names};
 use serde_json::json;
 
@@ -118,6 +121,24 @@ impl ApiError {
             },
         });
         format!("event: error\ndata: {data}\n\n")
+    }
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        Self::new(error.code(), error.message())
+    }
+}
+
+impl From<FormError> for ApiError {
+    fn from(error: FormError) -> Self {
+        Self::new(error.code(), error.message())
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
+        Self::new(error.code(), error.to_string())
     }
 }
 

@@ -70,10 +70,9 @@ impl<'a> Admission<'a> {
 
     fn chat(&self, body: &str) -> Result<(&'a Provider, Named), ApiError> {
         let whole = WholeBody::new(Bytes::copy_from_slice(body.as_bytes()));
-        let refuse = |error: json::JsonError| ApiError::new(error.code(), error.message());
         let model = unified::json_model(&whole)?;
-        let [stream] = whole.fields(["stream"]).map_err(refuse)?;
-        let [messages] = json::top_level(whole.bytes(), ["messages"]).map_err(refuse)?;
+        let [stream] = whole.fields(["stream"])?;
+        let [messages] = json::top_level(whole.bytes(), ["messages"])?;
         if stream.is_some_and(|value| value.as_bool() != Some(false) && !value.is_null()) {
             return Err(bad_field(
                 "a job's answer is not streamed: leave 'stream' out",

@@ -258,8 +258,7 @@ async fn chat(live: &Live, body: Body, key: &Secret) -> Result<String, ApiError>
         return Err(key_in_body());
     }
     // The strict reader first: it tells duplicates and bad JSON apart.
-    let [kind, request] = json::top_level(bytes, ["kind", "request"])
-        .map_err(|error| ApiError::new(error.code(), error.message()))?;
+    let [kind, request] = json::top_level(bytes, ["kind", "request"])?;
     let ask = serde_json::from_slice::<Ask<'_>>(bytes)
         .ok()
         .filter(|ask| ask.kind == "chat" && kind.is_some() && request.is_some())

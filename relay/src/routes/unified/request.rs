@@ -69,8 +69,7 @@ impl Payload {
         let mut scanner = FormScanner::new(boundary, &["model", "api_key"]);
         scanner
             .feed(whole.bytes())
-            .and_then(|()| scanner.finish())
-            .map_err(|error| ApiError::new(error.code(), error.message()))?;
+            .and_then(|()| scanner.finish())?;
         if scanner.field("api_key").is_some() {
             return Err(key_in_body());
         }
@@ -129,14 +128,9 @@ impl Payload {
 /// # Errors
 /// `bad_json`, `duplicate_field`, `missing_model`, `bad_field`, `key_in_body`.
 pub(in crate::routes) fn json_model(whole: &WholeBody) -> Result<ModelField<'_>, ApiError> {
-    let field = whole
-        .fields(["model"])
-        .map_err(Into::into)
-        .and_then(|[model]| model_of(model))
-        .map_err(|error| ApiError::new(error.code(), error.to_string()))?;
-    let keys = whole
-        .fields(KEY_FIELDS)
-        .map_err(|error| ApiError::new(error.code(), error.message()))?;
+    let [model] = whole.fields(["model"])?;
+    let field = model_of(model)?;
+    let keys = whole.fields(KEY_FIELDS)?;
     if keys.iter().flatten().any(|value| !value.is_null()) {
         return Err(key_in_body());
     }
