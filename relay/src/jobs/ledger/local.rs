@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keyferry_protocol::ErrorCode;
+
 use super::{
     Added, Attempt, Begun, Cancelled, Ending, GRACE, Ledger, MAX_INTERRUPTIONS, NewJob, Note,
     Phase, Snapshot, State,
@@ -238,7 +240,7 @@ impl Ledger for LocalLedger {
             let record = inner.records.get(&id).filter(|one| one.proof == *proof)?;
             let over = record.state == State::Queued && now >= record.lease_ends;
             if over {
-                inner.end(id, now, &failed("lease_expired"));
+                inner.end(id, now, &failed(ErrorCode::LeaseExpired.as_str()));
             }
             inner.records.get(&id).map(|record| record.snapshot(over))
         }))
@@ -256,15 +258,15 @@ impl Ledger for LocalLedger {
             };
             let mut code = None;
             if record.state == State::Queued && now >= record.lease_ends {
-                code = Some("lease_expired");
+                code = Some(ErrorCode::LeaseExpired.as_str());
             } else if wait_until > now {
                 return Begun::Later(Duration::from_millis(wait_until - now));
             } else if record.state == State::Active {
                 record.interruptions += 1;
                 if record.interruptions >= MAX_INTERRUPTIONS {
-                    code = Some("job_interrupted");
+                    code = Some(ErrorCode::JobInterrupted.as_str());
                 } else if now >= record.lease_ends {
-                    code = Some("lease_expired");
+                    code = Some(ErrorCode::LeaseExpired.as_str());
                 }
             }
             if let Some(code) = code {
@@ -353,7 +355,7 @@ impl Ledger for LocalLedger {
             let (ticket, audio) = (record.ticket.clone(), record.audio);
             let ending = Ending {
                 state: State::Cancelled,
-                code: Some("job_cancelled"),
+                code: Some(ErrorCode::JobCancelled.as_str()),
                 outcome: &[],
                 keep,
             };
