@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OPENAI_KEY, PASSWORD, open, openWithKey, streamEvents, useSite } from "./site.mjs";
+import { OPENAI_KEY, PASSWORD, open, openWithKey, reading, streamEvents, useSite } from "./site.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -55,20 +55,11 @@ test("a lock by the clock breaks the stream that was running", async (t) => {
   const page = await newPage(t);
   const vault = await timed(page, { autoLockMinutes: 5 });
   site.api = streamEvents(1_000, 20);
-  await page.evaluate(async (path) => {
-    const response = await globalThis.vault.fetch(location.origin + path, { method: "POST", body: "{}" });
-    const reader = response.body?.getReader();
-    await reader?.read();
-    Object.assign(globalThis, {
-      broken: (async () => {
-        for (;;) if ((await reader?.read())?.done) return "a clean end";
-      })().catch((error) => error.name),
-    });
-  }, CHAT);
+  const end = await reading(page, CHAT);
   await vault.at(6 * MINUTE);
   // Whoever comes first after the machine slept: a page that asks, or the worker's own timer.
   await page.evaluate(() => globalThis.vault.touch());
-  assert.equal(await page.evaluate("broken"), "TypeError");
+  assert.equal(await end(), "TypeError");
   assert.equal(await page.evaluate(() => globalThis.vault.state), "locked");
   assert.deepEqual(await vault.reasons(), ["idle"]);
   await site.relayed.at(-1)?.closed;

@@ -8,6 +8,7 @@ import { env } from "node:process";
 import { fileURLToPath } from "node:url";
 import { after, before } from "node:test";
 import { launch } from "../support/chromium.mjs";
+import { close, listen } from "../support/listen.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("node:http").IncomingMessage} IncomingMessage */
@@ -95,15 +96,11 @@ export class Site {
   #server = createServer((request, response) => void this.#serve(request, response));
 
   async start() {
-    await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", () => resolve(null)));
-    const address = this.#server.address();
-    if (typeof address !== "object" || !address) throw new Error("no address");
-    this.origin = `http://localhost:${address.port}`;
+    this.origin = `http://localhost:${await listen(this.#server)}`;
   }
 
-  async stop() {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  stop() {
+    return close(this.#server);
   }
 
   reset() {
@@ -234,6 +231,24 @@ export async function openWithKey(page, options) {
     },
     [PASSWORD, OPENAI_KEY],
   );
+}
+
+/**
+ * Begins to read a streamed answer, with the vault in the page. Gives what waits for its end: an error's name, or "a clean end".
+ * @param {Page} page @param {string} path
+ */
+export async function reading(page, path) {
+  await page.evaluate(async (path) => {
+    const response = await vault.fetch(location.origin + path, { method: "POST", body: "{}" });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    Object.assign(globalThis, {
+      end: (async () => {
+        for (;;) if ((await reader?.read())?.done) return "a clean end";
+      })().catch((error) => error.name),
+    });
+  }, path);
+  return () => page.evaluate("end");
 }
 
 /** Runs `code` in the page and gives what it throws as plain data. @param {Page} page @param {string} code */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OPENAI_KEY, PASSWORD, open, openWithKey, streamEvents, useSite } from "./site.mjs";
+import { OPENAI_KEY, PASSWORD, open, openWithKey, reading, streamEvents, useSite } from "./site.mjs";
 
 const { site, page: newPage, tab } = useSite();
 const CHAT = "/providers/openai/v1/chat/completions";
@@ -87,19 +87,10 @@ test("a lock reaches the dedicated workers of other tabs and breaks their stream
   assert.equal(await open(two), "locked", "a dedicated worker opens its own");
   await two.evaluate((password) => vault.unlock({ password }), PASSWORD);
   site.api = streamEvents(1_000, 20);
-  await two.evaluate(async (path) => {
-    const response = await vault.fetch(location.origin + path, { method: "POST", body: "{}" });
-    const reader = response.body?.getReader();
-    await reader?.read();
-    Object.assign(globalThis, {
-      broken: (async () => {
-        for (;;) if ((await reader?.read())?.done) return "a clean end";
-      })().catch((error) => error.name),
-    });
-  }, CHAT);
+  const end = await reading(two, CHAT);
   await one.evaluate(() => vault.lock());
   await becomes(two, "locked");
-  assert.equal(await two.evaluate("broken"), "TypeError");
+  assert.equal(await end(), "TypeError");
   await closes(site.relayed[0]);
 });
 

@@ -5,7 +5,8 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { PASSWORD } from "../support/page.mjs";
-import { KNOWN, packaged, useDocuments } from "./harness.mjs";
+import { KNOWN } from "../support/known.mjs";
+import { packaged, useDocuments } from "./harness.mjs";
 import { readDocument } from "./markdown.mjs";
 
 const text = await readFile(new URL("../../docs/bundlers.md", import.meta.url), "utf8");

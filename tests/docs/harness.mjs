@@ -5,17 +5,9 @@ import { after, before } from "node:test";
 
 import { startApp } from "../support/app.mjs";
 import { bundle } from "../support/bundle.mjs";
-import { launch } from "../support/chromium.mjs";
-import { PASSWORD } from "../support/page.mjs";
-import { startRelay } from "../support/relay.mjs";
+import { launchKnown, startKnownRelay } from "../support/known.mjs";
 import { CANARY } from "../support/stack.mjs";
 import { startStandin } from "../support/standin.mjs";
-
-/** @typedef {import("playwright-core").Page} Page */
-/** @typedef {import("playwright-core").FrameLocator | import("playwright-core").Locator} Dialog */
-
-/** Where the documents expect the relay and its vault: where `cargo xtask demo` has them. */
-export const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
 
 /** A file of the package. @param {string} name @param {string} type @returns {import("node:http").RequestListener} */
 export function packaged(name, type) {
@@ -52,12 +44,8 @@ export function useDocuments({ fixtures } = {}) {
   const start = async () => {
     standin = await startStandin({ keys: Object.values(CANARY), latency: 0, ...(fixtures && { fixtures }) });
     app = await startApp(pages);
-    relay = await startRelay({ provider: standin.url, known: KNOWN, embedders: [app.origin], server: `allowed_origins = ["${app.origin}"]` });
-    // The documents name fixed ports. The browser finds this test's relay there, whatever else runs on them.
-    const reached = [[KNOWN.relay, relay.origin], [KNOWN.vault, relay.vault]].map(
-      ([known, real]) => `MAP ${new URL(known ?? "").host} 127.0.0.1:${new URL(real ?? "").port}`,
-    );
-    browser = await launch([`--host-resolver-rules=${reached.join(", ")}`]);
+    relay = await startKnownRelay(standin.url, app.origin);
+    browser = await launchKnown(relay);
   };
   before(() => (started ??= start()));
   after(async () => {
@@ -113,34 +101,4 @@ export function useDocuments({ fixtures } = {}) {
       };
     },
   };
-}
-
-/** The vault's dialog. @param {Page} page @param {"frame" | "page"} [mode] @returns {Dialog} */
-export function dialogOf(page, mode = "frame") {
-  return mode === "frame" ? page.frameLocator("dialog iframe") : page.locator("dialog keyferry-settings");
-}
-
-/** Makes the vault in a dialog that is open. @param {Dialog} dialog */
-export async function createVault(dialog) {
-  await dialog.getByTestId("create-password").fill(PASSWORD);
-  await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
-  await dialog.getByTestId("create-submit").press("Enter");
-  await dialog.getByTestId("recovery-confirm").press("Space");
-  await dialog.getByTestId("recovery-saved").press("Enter");
-}
-
-/** Adds a key in a dialog that is open. @param {Dialog} dialog @param {string} provider @param {string} key */
-export async function addKey(dialog, provider, key) {
-  await dialog.getByTestId("key-provider").selectOption(provider);
-  await dialog.getByTestId("key-value").fill(key);
-  const rows = dialog.getByTestId("key-row");
-  const count = await rows.count();
-  await dialog.getByTestId("key-submit").press("Enter");
-  await rows.nth(count).waitFor();
-}
-
-/** Closes the dialog as a person does. @param {Page} page */
-export async function dismiss(page) {
-  await page.locator("dialog[open]").press("Escape");
-  await page.locator("dialog[open]").waitFor({ state: "detached" });
 }

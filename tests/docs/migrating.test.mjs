@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { CANARY } from "../support/stack.mjs";
-import { createVault, dialogOf, dismiss, useDocuments } from "./harness.mjs";
+import { dialogOf, dismiss, fillCreate } from "../support/forms.mjs";
+import { useDocuments } from "./harness.mjs";
 import { readDocument } from "./markdown.mjs";
 
 const guide = await readDocument("docs/migrating.md");
@@ -56,7 +57,7 @@ test("in the frame: the person pastes the key, and the old one goes once the vau
 
   // Nor while the key was not pasted.
   moved = move();
-  await createVault(dialog);
+  await fillCreate(dialog);
   await page.waitForFunction("vault.state === 'unlocked'");
   await dialog.getByTestId("key-value").waitFor();
   await dismiss(page);
@@ -84,7 +85,7 @@ test("in the page: keys are imported, and the old ones go once the vault has the
   const { page, context } = await oldUser(`${code}\nglobalThis.importOldKeys = importOldKeys;`);
   const importing = page.evaluate("importOldKeys()");
   const dialog = dialogOf(page, "page");
-  await createVault(dialog);
+  await fillCreate(dialog);
   await importing;
   assert.deepEqual(await stored(page), { theme: "dark" });
   await context.close();
@@ -94,7 +95,7 @@ test("in the page: a key that the vault refuses stays, a key it has already goes
   const { code } = guide.take("The vault in your page");
   const { page, context } = await oldUser(`${code}\nObject.assign(globalThis, { importOldKeys, openVault });`);
   let importing = page.evaluate("importOldKeys()");
-  await createVault(dialogOf(page, "page"));
+  await fillCreate(dialogOf(page, "page"));
   await importing;
   await page.evaluate((openai) => Object.assign(localStorage, { openai_api_key: openai, anthropic_api_key: "   " }), CANARY.openai);
   const refused = await page.evaluate("importOldKeys().catch(({ code }) => code)");

@@ -7,7 +7,9 @@ import { bundle } from "../support/bundle.mjs";
 import { PASSWORD } from "../support/page.mjs";
 import { CANARY } from "../support/stack.mjs";
 import { ANSWER } from "../support/standin.mjs";
-import { KNOWN, addKey, createVault, dialogOf, dismiss, useDocuments } from "./harness.mjs";
+import { dialogOf, dismiss, fillCreate, fillKey } from "../support/forms.mjs";
+import { KNOWN } from "../support/known.mjs";
+import { useDocuments } from "./harness.mjs";
 import { readDocument } from "./markdown.mjs";
 
 const readme = await readDocument("vault-wasm/js/README.md");
@@ -29,8 +31,8 @@ test("an SDK on the vault's fetch", async () => {
   await lines(1);
   assert.match(String(await page.evaluate("ask().catch(String)")), /^Error: 401/);
   const dialog = dialogOf(page);
-  await createVault(dialog);
-  await addKey(dialog, "openai", CANARY.openai);
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
   await dismiss(page);
   assert.equal(await page.evaluate("ask()"), ANSWER);
   await context.close();
@@ -40,7 +42,7 @@ test("the settings as a part of a page", async () => {
   const [, element = "", script = ""] = /^([^]*)<script type="module">([^]*)<\/script>$/.exec(snippet("In a frame, or in your page", 0)) ?? [];
   const context = await profile();
   const { page } = await show(context, script, { body: element });
-  await createVault(page.frameLocator("keyferry-settings iframe"));
+  await fillCreate(page.frameLocator("keyferry-settings iframe"));
   await page.frameLocator("keyferry-settings iframe").getByTestId("key-submit").waitFor();
   await context.close();
 });
@@ -74,7 +76,7 @@ test("React", async () => {
     { loader: "tsx", body: '<div id="root"></div>' },
   );
   await page.getByRole("button", { name: "Vault: empty" }).click();
-  await createVault(dialogOf(page));
+  await fillCreate(dialogOf(page));
   await page.getByText("Vault: unlocked").waitFor({ state: "attached" });
   await context.close();
 });
@@ -87,8 +89,8 @@ test("work that goes on without the page", async () => {
   const { page, lines } = await show(context, source);
   await lines(1);
   await page.evaluate(() => void Object(globalThis).vault.ui.open("keys"));
-  await createVault(dialogOf(page));
-  await addKey(dialogOf(page), "openai", CANARY.openai);
+  await fillCreate(dialogOf(page));
+  await fillKey(dialogOf(page), "openai", CANARY.openai);
   await dismiss(page);
   const { answer, said } = await page.evaluate(async () => {
     /** @type {string[]} */

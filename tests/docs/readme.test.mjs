@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { CANARY } from "../support/stack.mjs";
 import { ANSWER } from "../support/standin.mjs";
-import { addKey, createVault, dialogOf, dismiss, useDocuments } from "./harness.mjs";
+import { dialogOf, dismiss, fillCreate, fillKey } from "../support/forms.mjs";
+import { useDocuments } from "./harness.mjs";
 import { readDocument } from "./markdown.mjs";
 
 const readme = await readDocument("README.md");
@@ -19,8 +20,8 @@ test("the quick start works when pasted", async () => {
   const button = page.getByRole("button", { name: "Say hi" });
   await button.click();
   const dialog = dialogOf(page);
-  await createVault(dialog);
-  await addKey(dialog, "openai", CANARY.openai);
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
   await dismiss(page);
   await button.click();
   await page.getByText(ANSWER).waitFor();

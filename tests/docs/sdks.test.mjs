@@ -8,7 +8,8 @@ import { bundle } from "../support/bundle.mjs";
 import { CANARY } from "../support/stack.mjs";
 import { ANSWER } from "../support/standin.mjs";
 import { serveGeminiV1 } from "../support/gemini-v1.mjs";
-import { addKey, createVault, dialogOf, dismiss, useDocuments } from "./harness.mjs";
+import { dialogOf, dismiss, fillCreate, fillKey } from "../support/forms.mjs";
+import { useDocuments } from "./harness.mjs";
 import { readDocument } from "./markdown.mjs";
 
 const recipes = await readDocument("docs/sdks.md");
@@ -29,8 +30,8 @@ async function makeVault() {
   await page.waitForFunction("globalThis.vault");
   const closed = page.evaluate("vault.ui.open('keys')");
   const dialog = dialogOf(page);
-  await createVault(dialog);
-  for (const [provider, key] of Object.entries(CANARY)) await addKey(dialog, provider, key);
+  await fillCreate(dialog);
+  for (const [provider, key] of Object.entries(CANARY)) await fillKey(dialog, provider, key);
   await dismiss(page);
   await closed;
   return context;

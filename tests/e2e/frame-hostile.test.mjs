@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { startApp } from "../support/app.mjs";
 import { launch, launchWithAllFeatures } from "../support/chromium.mjs";
-import { PASSWORD } from "../support/page.mjs";
+import { PASSWORD, fillDialog } from "../support/forms.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
 import { startStandin } from "../support/standin.mjs";
@@ -94,29 +94,13 @@ async function opened(t, url = `${app.origin}/settings`) {
   return page;
 }
 
-// Inside the frame everything is done by keyboard: a click goes to where a control was, and a frame moves
-// while its height follows its content.
-
 /** Has the page open its vault, create it through the frame's dialog and take in a key. @param {Page} page */
 async function prepared(page) {
   await page.evaluate(async (relay) => {
     globalThis.vault = await kf.openVault({ relay });
     void vault.ui.open("keys");
   }, relay.origin);
-  const dialog = page.frameLocator("dialog iframe");
-  await dialog.getByTestId("create-password").fill(PASSWORD);
-  await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
-  await dialog.getByTestId("create-submit").press("Enter");
-  const code = (await dialog.getByTestId("recovery-code").innerText()).trim();
-  await dialog.getByTestId("recovery-confirm").press("Space");
-  await dialog.getByTestId("recovery-saved").press("Enter");
-  await dialog.getByTestId("key-provider").selectOption("openai");
-  await dialog.getByTestId("key-value").fill(CANARY.openai);
-  await dialog.getByTestId("key-submit").press("Enter");
-  await dialog.getByTestId("key-row").waitFor();
-  await dialog.getByTestId("frame-close").press("Enter");
-  await page.locator("dialog[open]").waitFor({ state: "detached" });
-  return code;
+  return fillDialog(page, "openai", CANARY.openai);
 }
 
 /** Sends a request through the vault, with the key. @param {Page} page */

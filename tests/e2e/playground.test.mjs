@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { violations } from "../support/axe.mjs";
 import { launch } from "../support/chromium.mjs";
+import { listen } from "../support/listen.mjs";
 import { PASSWORD, addKey, createVault, settings, startChat, state } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
@@ -41,9 +42,7 @@ before(async () => {
     send({ choices: [], usage: { prompt_tokens: 400_000, completion_tokens: 100_000, total_tokens: 500_000 } });
     response.end("data: [DONE]\n\n");
   });
-  await new Promise((resolve) => provider.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = provider.address();
-  relay = await startRelay({ provider: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}` });
+  relay = await startRelay({ provider: `http://127.0.0.1:${await listen(provider)}` });
   browser = await launch();
 });
 after(async () => {

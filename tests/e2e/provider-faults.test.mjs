@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
 import { launch } from "../support/chromium.mjs";
+import { listen } from "../support/listen.mjs";
 import { addKey, createVault, settings, startChat } from "../support/page.mjs";
 import { freePort, startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
@@ -25,10 +26,7 @@ before(async () => {
     response.on("close", () => response.writableFinished || closed());
     behaviour(request, response);
   });
-  await new Promise((resolve) => provider.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = provider.address();
-  const port = typeof address === "object" && address ? address.port : 0;
-  relay = await startRelay({ provider: `http://127.0.0.1:${port}`, server: "max_body_bytes = 65536" });
+  relay = await startRelay({ provider: `http://127.0.0.1:${await listen(provider)}`, server: "max_body_bytes = 65536" });
   browser = await launch();
 });
 after(async () => {

@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 
 import { startApp } from "../support/app.mjs";
 import { violations } from "../support/axe.mjs";
-import { launch } from "../support/chromium.mjs";
-import { PASSWORD, createVault, settings, settled } from "../support/page.mjs";
+import { fillCreate } from "../support/forms.mjs";
+import { createVault, settings, settled } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
-import { startStandin } from "../support/standin.mjs";
+import { startStack } from "../support/stack.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 
@@ -21,36 +21,28 @@ const page = (/** @type {string} */ relay) => `<!doctype html><html lang="en"><h
 
 /** @type {import("../support/app.mjs").App} */
 let app;
-/** @type {import("../support/relay.mjs").Relay} */
-let relay;
-/** @type {Awaited<ReturnType<typeof startStandin>>} */
-let standin;
-/** @type {import("playwright-core").Browser} */
-let browser;
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
 
 before(async () => {
   await mkdir(FOLDER, { recursive: true });
-  standin = await startStandin();
   app = await startApp({
     "/isolated": (_, response) =>
-      void response.writeHead(200, { "content-type": "text/html", "cross-origin-opener-policy": "same-origin" }).end(page(relay.origin)),
-    "/plain": (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end(page(relay.origin)),
+      void response.writeHead(200, { "content-type": "text/html", "cross-origin-opener-policy": "same-origin" }).end(page(stack.relay.origin)),
+    "/plain": (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end(page(stack.relay.origin)),
     "/hostile": `<!doctype html><html lang="en"><title>hostile</title><h1>Hostile</h1></html>`,
   });
   const origins = [app.origin, app.origin.replace("localhost", "127.0.0.1")];
-  relay = await startRelay({ provider: standin.url, embedders: origins, server: `allowed_origins = [${origins.map((origin) => `"${origin}"`).join(", ")}]` });
-  browser = await launch();
+  stack = await startStack({ relay: { embedders: origins, server: `allowed_origins = [${origins.map((origin) => `"${origin}"`).join(", ")}]` } });
 });
 after(async () => {
-  await browser?.close();
-  await relay?.stop();
+  await stack?.stop();
   await app?.stop();
-  await standin?.stop();
 });
 
 /** @param {import("node:test").TestContext} t @param {string} url */
 async function opened(t, url) {
-  const context = await browser.newContext();
+  const context = await stack.browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
   await page.goto(url);
@@ -68,19 +60,14 @@ async function start(page) {
 
 /** As the app's page has no lock badge to ask. @param {import("playwright-core").Page} page */
 async function create(page) {
-  const vault = settings(page);
-  await vault.getByTestId("create-password").fill(PASSWORD);
-  await vault.getByTestId("create-password-repeat").fill(PASSWORD);
-  await vault.getByTestId("create-submit").press("Enter");
-  await vault.getByTestId("recovery-confirm").press("Space");
-  await vault.getByTestId("recovery-saved").press("Enter");
-  await vault.getByTestId("key-list").waitFor();
+  await fillCreate(settings(page));
+  await settings(page).getByTestId("key-list").waitFor();
 }
 
 for (const mode of ["frame", "page"]) {
   test(`agreeing puts a key that works into the vault, and its window closes (${mode} mode)`, async (t) => {
     // The page of a relay of its own is embedded by itself.
-    const own = await startRelay({ provider: standin.url });
+    const own = await startRelay({ provider: stack.standin.url });
     t.after(() => own.stop());
     const { page, vault } = await opened(t, `${own.origin}/?mode=${mode}`);
     await createVault(page);
@@ -100,7 +87,7 @@ for (const mode of ["frame", "page"]) {
 }
 
 test("saying no is told, and another try is possible", async (t) => {
-  const own = await startRelay({ provider: standin.url });
+  const own = await startRelay({ provider: stack.standin.url });
   t.after(() => own.stop());
   const { page, vault } = await opened(t, own.origin);
   await createVault(page);
@@ -164,7 +151,7 @@ test("a browser that refuses the frame storage is told of, not waited for", asyn
 test("a foreign page gets no code, and cannot put one in", async (t) => {
   const { context, page: hostile } = await opened(t, `${app.origin}/hostile`);
   // Its own challenge, the vault's callback: with the code it could mint a key for itself.
-  const authorize = `${standin.url}/auth?code_challenge=${"A".repeat(43)}&code_challenge_method=S256&callback_url=${encodeURIComponent(`${relay.vault}/connect/openrouter?state=mine`)}`;
+  const authorize = `${stack.standin.url}/auth?code_challenge=${"A".repeat(43)}&code_challenge_method=S256&callback_url=${encodeURIComponent(`${stack.relay.vault}/connect/openrouter?state=mine`)}`;
   const [popup] = await Promise.all([
     context.waitForEvent("page"),
     hostile.evaluate((url) => {

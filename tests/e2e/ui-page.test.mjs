@@ -8,36 +8,25 @@ import { fileURLToPath } from "node:url";
 
 import { silence } from "../support/audio.mjs";
 import { violations } from "../support/axe.mjs";
-import { launch } from "../support/chromium.mjs";
+import { listen } from "../support/listen.mjs";
 import { PASSWORD, addKey, createVault, settings, settled, state } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
-import { CANARY, leaked } from "../support/stack.mjs";
-import { startStandin } from "../support/standin.mjs";
+import { CANARY, leaked, startStack } from "../support/stack.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 
-/** @type {import("../support/relay.mjs").Relay} */
-let relay;
-/** @type {Awaited<ReturnType<typeof startStandin>>} */
-let standin;
-/** @type {import("playwright-core").Browser} */
-let browser;
+/** @type {Awaited<ReturnType<typeof startStack>>} */
+let stack;
 
 before(async () => {
   await mkdir(FOLDER, { recursive: true });
-  standin = await startStandin();
-  relay = await startRelay({ provider: standin.url });
-  browser = await launch();
+  stack = await startStack();
 });
-after(async () => {
-  await browser?.close();
-  await relay?.stop();
-  await standin?.stop();
-});
+after(() => stack?.stop());
 
 /** @param {import("node:test").TestContext} t @param {string} path @param {import("playwright-core").BrowserContextOptions} [options] */
 async function opened(t, path, options = {}) {
-  const context = await browser.newContext(options);
+  const context = await stack.browser.newContext(options);
   t.after(() => context.close());
   const page = await context.newPage();
   /** @type {string[]} */
@@ -46,7 +35,7 @@ async function opened(t, path, options = {}) {
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text());
   });
-  await page.goto(new URL(path, relay.origin).href);
+  await page.goto(new URL(path, stack.relay.origin).href);
   return { page, complaints };
 }
 
@@ -90,9 +79,9 @@ for (const [name, options] of /** @type {[string, import("playwright-core").Brow
     await page.screenshot({ path: `${FOLDER}page-${name}-audio.png`, fullPage: true });
 
     // The provider heard of both steps, with the person's key.
-    const asked = standin.getRequests().filter(({ path }) => /audio\/transcriptions|chat\/completions/.test(path));
+    const asked = stack.standin.getRequests().filter(({ path }) => /audio\/transcriptions|chat\/completions/.test(path));
     assert.ok(asked.length >= 2);
-    assert.equal(leaked(relay.logs(), CANARY.openai), undefined);
+    assert.equal(leaked(stack.relay.logs(), CANARY.openai), undefined);
     assert.deepEqual(complaints, []);
   });
 }
@@ -100,9 +89,7 @@ for (const [name, options] of /** @type {[string, import("playwright-core").Brow
 test("a job is cancelled, a wrong file is refused in words, and a locked vault is opened on the way", async (t) => {
   // A provider that listens and never answers.
   const silent = createServer(() => undefined);
-  await new Promise((resolve) => silent.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = silent.address();
-  const slow = await startRelay({ provider: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}` });
+  const slow = await startRelay({ provider: `http://127.0.0.1:${await listen(silent)}` });
   t.after(async () => {
     silent.closeAllConnections();
     silent.close();
@@ -182,7 +169,7 @@ test("a language that is chosen stays chosen", async (t) => {
   const { page } = await opened(t, "/", { locale: "de" });
   await page.getByTestId("page-language").selectOption("en");
   await page.getByTestId("nav-settings").getByText("Keys").waitFor();
-  await page.goto(relay.origin);
+  await page.goto(stack.relay.origin);
   await page.getByTestId("nav-settings").getByText("Keys").waitFor();
   assert.equal(await page.getAttribute("html", "lang"), "en");
 });

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 
 import { violations } from "../support/axe.mjs";
 import { launch } from "../support/chromium.mjs";
+import { listen } from "../support/listen.mjs";
 import { addKey, createVault, settings, settled, startChat } from "../support/page.mjs";
 import { startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
@@ -27,9 +28,7 @@ before(async () => {
     send({ choices: [], usage: { prompt_tokens: 400_000, completion_tokens: 100_000, total_tokens: 500_000, ...priced } });
     response.end("data: [DONE]\n\n");
   });
-  await new Promise((resolve) => provider.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = provider.address();
-  relay = await startRelay({ provider: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}` });
+  relay = await startRelay({ provider: `http://127.0.0.1:${await listen(provider)}` });
   browser = await launch();
 });
 after(async () => {

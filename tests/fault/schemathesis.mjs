@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { argv, exit, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
 
+import { listen } from "../support/listen.mjs";
 import { environment, run } from "../support/python.mjs";
 import { IMITATED, startRelay } from "../support/relay.mjs";
 
@@ -130,9 +131,7 @@ const provider = createServer((request, response) => {
     response.end(JSON.stringify({ object: "list", data: [{ id: "m", object: "model" }] }));
   });
 });
-await new Promise((resolve) => provider.listen(0, "127.0.0.1", () => resolve(undefined)));
-const address = provider.address();
-const origin = `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+const origin = `http://127.0.0.1:${await listen(provider)}`;
 
 // Thousands of requests from one address: the limits have tests of their own.
 const limits = "[limits]\nbyok_requests_per_hour = 1000000\nfailures_per_hour = 1000000\nkey_tests_per_minute = 1000000\n";

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { OPENAI_KEY, failure, open, openWithKey, useSite } from "../browser/site.mjs";
+import { close, listen } from "../support/listen.mjs";
 
 /** @typedef {import("../browser/site.mjs").Call} Call */
 /** @typedef {import("node:http").ServerResponse} ServerResponse */
@@ -127,10 +128,8 @@ test("an upload is seen going up, to a relay of another origin", async (t) => {
     for await (const chunk of request) received += chunk.length;
     json(response, 202, MADE);
   });
-  await new Promise((resolve) => slow.listen(0, "127.0.0.1", () => resolve(null)));
-  t.after(() => (slow.closeAllConnections(), slow.close()));
-  const address = slow.address();
-  const origin = `http://localhost:${typeof address === "object" && address?.port}`;
+  const origin = `http://localhost:${await listen(slow)}`;
+  t.after(() => close(slow));
   site.csp = site.csp.replace("connect-src 'self'", `connect-src 'self' ${origin}`);
   await page.reload();
   await page.waitForFunction(() => "ready" in globalThis);

@@ -11,13 +11,14 @@ import { pathToFileURL } from "node:url";
 
 import { startApp } from "../support/app.mjs";
 import { launch } from "../support/chromium.mjs";
+import { fillDialog } from "../support/forms.mjs";
 import { startGate } from "../support/gate.mjs";
 import { start } from "../support/program.mjs";
 import { startRedis } from "../support/redis.mjs";
 import { binary, freePort, startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
 import { ANSWER, startStandin } from "../support/standin.mjs";
-import { fillDialog, stored } from "./site.mjs";
+import { stored } from "./site.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("../../vault-wasm/js/src/index.js").Job} Job */

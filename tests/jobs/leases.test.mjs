@@ -9,13 +9,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { launch } from "../support/chromium.mjs";
+import { fillDialog } from "../support/forms.mjs";
 import { start } from "../support/program.mjs";
 import { environment } from "../support/python.mjs";
 import { startRedis } from "../support/redis.mjs";
 import { freePort, startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
 import { ANSWER, startStandin } from "../support/standin.mjs";
-import { fillDialog, stored } from "./site.mjs";
+import { stored } from "./site.mjs";
 
 /** @typedef {import("../../vault-wasm/js/src/index.js").LeaseRequest} LeaseRequest */
 /** @typedef {import("../../vault-wasm/js/src/index.js").Lease} Lease */

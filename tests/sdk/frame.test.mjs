@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 
-import { addKey, createVault, dialogOf, dismiss, useDocuments } from "../docs/harness.mjs";
+import { useDocuments } from "../docs/harness.mjs";
+import { dialogOf, dismiss, fillCreate, fillKey } from "../support/forms.mjs";
 import { serveGeminiFiles } from "../support/gemini-files.mjs";
 import { serveGeminiV1 } from "../support/gemini-v1.mjs";
 import { CANARY } from "../support/stack.mjs";
@@ -41,9 +42,9 @@ async function open() {
   await page.waitForFunction("globalThis.vault");
   const closed = page.evaluate("vault.ui.open('keys')");
   const dialog = dialogOf(page);
-  await createVault(dialog);
-  await addKey(dialog, "openai", CANARY.openai);
-  await addKey(dialog, "google", CANARY.google);
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
+  await fillKey(dialog, "google", CANARY.google);
   await dismiss(page);
   await closed;
   return page;

@@ -4,12 +4,11 @@ import { after, before } from "node:test";
 
 import { startApp } from "../support/app.mjs";
 import { bundle } from "../support/bundle.mjs";
+import { PASSWORD } from "../support/forms.mjs";
 import { CANARY, startStack } from "../support/stack.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {keyof typeof CANARY} ProviderId */
-
-export const PASSWORD = "correct horse battery staple";
 
 const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title>
 <body><script type="module" src="/app.js"></script></body></html>`;

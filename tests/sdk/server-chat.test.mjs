@@ -5,16 +5,12 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { EXAMPLES, built } from "../consumers/support/build.mjs";
-import { addKey, createVault, dialogOf, dismiss } from "../docs/harness.mjs";
-import { launch } from "../support/chromium.mjs";
-import { PASSWORD } from "../support/page.mjs";
+import { PASSWORD, dialogOf, dismiss, fillCreate, fillKey } from "../support/forms.mjs";
+import { launchKnown, startKnownRelay } from "../support/known.mjs";
 import { start } from "../support/program.mjs";
-import { freePort, startRelay } from "../support/relay.mjs";
+import { freePort } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
 import { ANSWER, startStandin } from "../support/standin.mjs";
-
-/** Where the example expects the relay and its vault. */
-const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
 
 /** @type {Awaited<ReturnType<typeof startStandin>>} */
 let standin;
@@ -51,17 +47,13 @@ before(async () => {
   const port = await freePort();
   origin = `http://localhost:${port}`;
   standin = await startStandin({ keys: [CANARY.openai], latency: 5, fixtures: endless });
-  relay = await startRelay({ provider: standin.url, known: KNOWN, embedders: [origin], server: `allowed_origins = ["${origin}"]`, log: "debug" });
+  relay = await startKnownRelay(standin.url, origin, "debug");
   server = start(process.execPath, ["server.js"], {
     cwd: join(EXAMPLES, "ai-sdk-chat"),
     env: { PORT: String(port), KEYFERRY_RELAY: relay.origin },
   });
   await server.says(origin);
-  // The page names fixed ports. The browser finds this test's relay there, whatever else runs on them.
-  const reached = [[KNOWN.relay, relay.origin], [KNOWN.vault, relay.vault]].map(
-    ([known, real]) => `MAP ${new URL(known ?? "").host} 127.0.0.1:${new URL(real ?? "").port}`,
-  );
-  browser = await launch([`--host-resolver-rules=${reached.join(", ")}`]);
+  browser = await launchKnown(relay);
 });
 after(async () => {
   await browser?.close();
@@ -96,8 +88,8 @@ async function visit(t) {
 test("a person is asked for vault and key, and then answered through the app's server", async (t) => {
   const { page, asked, answers, dialog, say } = await visit(t);
   await say();
-  await createVault(dialog);
-  await addKey(dialog, "openai", CANARY.openai);
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
   await dismiss(page);
   await answers.filter({ hasText: ANSWER }).waitFor();
 
@@ -138,8 +130,8 @@ test("Stop ends the provider's work, too", { timeout: 120_000 }, async (t) => {
   const ended = new Promise((resolve) => (gone = () => resolve(null)));
   t.after(() => (gone = undefined));
   await say();
-  await createVault(dialog);
-  await addKey(dialog, "openai", CANARY.openai);
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
   await dismiss(page);
   await answers.filter({ hasText: "on on" }).waitFor();
   await page.getByRole("button", { name: "Stop" }).click();

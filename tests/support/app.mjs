@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { env } from "node:process";
 import { fileURLToPath } from "node:url";
+import { close, listen } from "./listen.mjs";
 
 const packaged = env.KEYFERRY_PACKAGE ?? fileURLToPath(new URL("../../target/npm/keyferry/", import.meta.url));
 
@@ -44,15 +45,6 @@ export async function startApp(pages = {}) {
     if (body) response.writeHead(200, { "content-type": type }).end(body);
     else response.writeHead(404).end();
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const address = server.address();
-  const port = typeof address === "object" && address ? address.port : 0;
-  return {
-    origin: `http://localhost:${port}`,
-    seen,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(() => resolve(undefined)));
-    },
-  };
+  const port = await listen(server);
+  return { origin: `http://localhost:${port}`, seen, stop: () => close(server) };
 }

@@ -2,6 +2,7 @@
 
 import { createServer, request as ask } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { close, listen } from "./listen.mjs";
 
 /** @param {string} provider its origin */
 export async function startGate(provider) {
@@ -25,8 +26,7 @@ export async function startGate(provider) {
     onward.on("error", () => response.destroy());
     onward.end(Buffer.concat(chunks));
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(null)));
-  const address = server.address();
+  const port = await listen(server);
   /** @param {() => boolean} condition @param {string} what */
   const until = async (condition, what) => {
     for (const deadline = Date.now() + 10_000; !condition(); await sleep(10)) {
@@ -34,7 +34,7 @@ export async function startGate(provider) {
     }
   };
   return {
-    url: `http://127.0.0.1:${typeof address === "object" && address?.port}`,
+    url: `http://127.0.0.1:${port}`,
     /** Requests that came so far. */
     seen: () => seen,
     /** From now on requests wait. */
@@ -52,9 +52,6 @@ export async function startGate(provider) {
     reached: (count = 1) => until(() => seen >= count, `${count} requests`),
     /** Waits until a client has hung up since it was shut. */
     hungUp: () => until(() => left > 0, "a client hangs up"),
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(() => resolve(null)));
-    },
+    stop: () => close(server),
   };
 }

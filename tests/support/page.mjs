@@ -1,8 +1,10 @@
 // What a person does on the page, by the names the page gives its controls.
 
+import { PASSWORD, fillCreate, fillKey } from "./forms.mjs";
+
 /** @typedef {import("playwright-core").Page} Page */
 
-export const PASSWORD = "correct horse battery staple";
+export { PASSWORD };
 
 /**
  * Where the vault's own settings are: inside its frame, or in the page itself when that was opened
@@ -21,9 +23,6 @@ export async function vaultFrame(page) {
   if (!frame) throw new Error("the vault's frame is not there");
   return frame;
 }
-
-// Inside the frame everything is done by keyboard: a click needs the frame to stand still, which it does not
-// while its height follows its content.
 
 /**
  * Waits until nothing moves any more. The frame tells the page its height by a message, and a click
@@ -49,15 +48,7 @@ export async function goTo(page, screen) {
 
 /** Creates the vault and puts the recovery code away. Gives the code. @param {Page} page */
 export async function createVault(page, password = PASSWORD) {
-  const vault = settings(page);
-  await vault.getByTestId("create-password").fill(password);
-  await vault.getByTestId("create-password-repeat").fill(password);
-  await settled(page);
-  await vault.getByTestId("create-submit").press("Enter");
-  const code = (await vault.getByTestId("recovery-code").innerText()).trim();
-  await settled(page);
-  await vault.getByTestId("recovery-confirm").press("Space");
-  await vault.getByTestId("recovery-saved").press("Enter");
+  const code = await fillCreate(settings(page), password);
   await state(page, "unlocked");
   return code;
 }
@@ -80,14 +71,7 @@ export async function state(page, name) {
 /** @param {Page} page @param {string} provider @param {string} key @param {string} [name] */
 export async function addKey(page, provider, key, name) {
   await goTo(page, "settings");
-  const vault = settings(page);
-  await vault.getByTestId("key-provider").selectOption(provider);
-  await vault.getByTestId("key-value").fill(key);
-  if (name) await vault.getByTestId("key-name").fill(name);
-  const rows = vault.getByTestId("key-row");
-  const before = await rows.count();
-  await vault.getByTestId("key-submit").press("Enter");
-  await rows.nth(before).waitFor();
+  await fillKey(settings(page), provider, key, name);
 }
 
 /** Sends a message and waits for the whole answer. @param {Page} page @param {string} provider */

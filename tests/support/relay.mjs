@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { env } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { listen } from "./listen.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The relay's program. */
@@ -17,14 +18,11 @@ export const binary = env.KEYFERRY_RELAY ?? join(root, "target/debug/keyferry-re
 export const IMITATED = ["openai", "anthropic", "google", "openrouter"];
 
 /** A loopback port that was free a moment ago. @returns {Promise<number>} */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
+export async function freePort() {
+  const server = createServer();
+  const port = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /**

@@ -1,14 +1,11 @@
 // A person at an example's page: makes a vault, puts a key in, chats, locks.
 
 import assert from "node:assert/strict";
-import { launch } from "../../support/chromium.mjs";
-import { PASSWORD } from "../../support/page.mjs";
-import { freePort, startRelay } from "../../support/relay.mjs";
+import { dialogOf, dismiss, fillCreate, fillKey } from "../../support/forms.mjs";
+import { launchKnown, startKnownRelay } from "../../support/known.mjs";
+import { freePort } from "../../support/relay.mjs";
 import { CANARY } from "../../support/stack.mjs";
 import { ANSWER, startStandin } from "../../support/standin.mjs";
-
-/** Where the examples expect the relay and its vault: where `cargo xtask demo` has them. */
-const KNOWN = { relay: "http://localhost:8787", vault: "http://localhost:8788" };
 
 /** @typedef {import("playwright-core").Page} Page */
 /** @typedef {import("./serve.mjs").Served} Served */
@@ -25,15 +22,11 @@ export async function visit(t, serve, path = "/") {
   const origin = `http://localhost:${port}`;
   const standin = await startStandin({ keys: [CANARY.openai], latency: 10 });
   t.after(() => standin.stop());
-  const relay = await startRelay({ provider: standin.url, known: KNOWN, embedders: [origin], server: `allowed_origins = ["${origin}"]` });
+  const relay = await startKnownRelay(standin.url, origin);
   t.after(() => relay.stop());
   const served = await serve(port);
   t.after(() => served.stop());
-  // The examples name fixed ports. The browser finds this test's relay there, whatever else runs on them.
-  const reached = [[KNOWN.relay, relay.origin], [KNOWN.vault, relay.vault]].map(
-    ([known, real]) => `MAP ${new URL(known ?? "").host} 127.0.0.1:${new URL(real ?? "").port}`,
-  );
-  const browser = await launch([`--host-resolver-rules=${reached.join(", ")}`]);
+  const browser = await launchKnown(relay);
   t.after(() => browser.close());
   const page = await browser.newPage();
   /** @type {string[]} */
@@ -71,19 +64,11 @@ export async function useAsAPerson(visited, mode = "frame") {
 /** @param {Awaited<ReturnType<typeof visit>>} visited @param {"frame" | "page"} mode */
 async function steps({ page, standin }, mode) {
   await stateIs(page, "empty");
-  const dialog = mode === "frame" ? page.frameLocator("dialog iframe") : page.locator("dialog keyferry-settings");
+  const dialog = dialogOf(page, mode);
   await page.getByRole("button", { name: "Keys" }).click();
-  await dialog.getByTestId("create-password").fill(PASSWORD);
-  await dialog.getByTestId("create-password-repeat").fill(PASSWORD);
-  await dialog.getByTestId("create-submit").press("Enter");
-  await dialog.getByTestId("recovery-confirm").press("Space");
-  await dialog.getByTestId("recovery-saved").press("Enter");
-  await dialog.getByTestId("key-provider").selectOption("openai");
-  await dialog.getByTestId("key-value").fill(CANARY.openai);
-  await dialog.getByTestId("key-submit").press("Enter");
-  await dialog.getByTestId("key-row").waitFor();
-  await page.locator("dialog[open]").press("Escape");
-  await page.locator("dialog[open]").waitFor({ state: "detached" });
+  await fillCreate(dialog);
+  await fillKey(dialog, "openai", CANARY.openai);
+  await dismiss(page);
   await stateIs(page, "unlocked");
 
   const pieces = await ask(page);

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { close } from "../../support/listen.mjs";
 import { ENVIRONMENT, EXAMPLES } from "./build.mjs";
 
 /** @typedef {{ origin: string, stop: () => Promise<void> }} Served */
@@ -22,13 +23,7 @@ export async function serveFolder(folder, port) {
     else response.writeHead(404).end();
   });
   await new Promise((resolve) => server.listen(port, "localhost", () => resolve(null)));
-  return {
-    origin: `http://localhost:${port}`,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { origin: `http://localhost:${port}`, stop: () => close(server) };
 }
 
 /**
