@@ -212,6 +212,31 @@ for (const [code, reach] of Object.entries(REACHED)) {
   });
 }
 
+test("an app that gives no token gets one code for it, from the vault as from an upload", async (t) => {
+  const page = await newPage(t);
+  site.api = (call, response) => {
+    const lease = { id: "l1", handle: "kfl_l1.test", provider: "openai", expiresAt: 4_102_444_800_000 };
+    response.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify(call.path === "/v1/leases" ? lease : {}));
+  };
+  const codes = await page.evaluate(async ([password, key]) => {
+    let tokens = 0;
+    const appToken = () => (--tokens < 0 ? Promise.reject(new Error("none")) : Promise.resolve("token"));
+    const vault = await kf.openVault({ relay: location.origin, worker: "dedicated", appToken });
+    await vault.create(String(password));
+    await vault.keys.add({ provider: "openai", key: String(key) });
+    const code = (/** @type {Promise<unknown>} */ call) => call.then(() => "none", (error) => error.code);
+    const leased = await code(vault.lease({ provider: "openai" }));
+    // One for the lease, none for the upload.
+    tokens = 1;
+    const file = new Blob(["sound"]);
+    const job = vault.jobs.create({ kind: "transcription", provider: "openai", model: "whisper-1", file }, { onUploadProgress: () => undefined });
+    return [leased, await code(job)];
+  }, [PASSWORD, OPENAI_KEY]);
+  assert.deepEqual(codes, ["network", "network"]);
+  assert.ok(site.relayed.some(({ path }) => path === "/v1/leases"), "the lease was made");
+  assert.ok(!site.relayed.some(({ path }) => path === "/v1/jobs"), "nothing was uploaded");
+});
+
 test("what met an error goes on working", async (t) => {
   const page = await newPage(t);
   await open(page);
