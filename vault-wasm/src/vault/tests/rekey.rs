@@ -378,6 +378,22 @@ fn rebinding_moves_a_locked_vault_to_another_relay() {
 }
 
 #[test]
+fn rebinding_an_open_vault_loses_nothing_that_is_not_written_yet() {
+    let (vault, _) = created(1);
+    drop(vault.platform().events.take());
+    let relay = Relay::parse("https://relay.example").unwrap();
+    block_on(vault.rebind(&relay, &secret(PASSWORD), &[])).unwrap();
+    assert_eq!(
+        vault.platform().events.take(),
+        [Event::Change],
+        "no second unlock"
+    );
+    let events = block_on(vault.audit(9)).unwrap();
+    let noted: Vec<_> = events.iter().map(|event| event.action.name()).collect();
+    assert_eq!(noted, ["rebound", "created"]);
+}
+
+#[test]
 fn every_vault_has_a_password_and_a_recovery_slot() {
     let (vault, _) = created(1);
     let records = vault.platform().store.with(|records| records.clone());
