@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::jobs;
@@ -109,13 +110,18 @@ pub async fn serve(
     relay.start_draining();
     tokio::time::sleep(delay).await;
     server.close();
+    let until = Instant::now() + deadline;
+    let drained = async {
+        let whole = server.drained(deadline).await;
+        // What is not done by then is done by another worker, or not at all without Redis.
+        let jobs = relay.jobs().queue().drained();
+        whole && tokio::time::timeout_at(until, jobs).await.is_ok()
+    };
     let whole = tokio::select! {
-        whole = server.drained(deadline) => whole,
+        whole = drained => whole,
         // Asked twice: whoever asks does not want to wait.
         () = signals.end() => false,
     };
-    // What is not done by then is done by another worker, or not at all without Redis.
-    let _ = tokio::time::timeout(deadline, relay.jobs().queue().drained()).await;
     relay.limits().drained().await;
     tracing::info!(whole, "stopped");
     Ok(())

@@ -398,13 +398,12 @@ async fn kept_connections_are_told_to_go_elsewhere_while_draining() {
     assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
-    let provider = StandIn::start(|_| {
+/// Begins an answer and holds it open for as long as the relay wants it.
+async fn endless_provider() -> StandIn {
+    StandIn::start(|_| {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
             let _ = sender.send(b"data: 1\n\n".to_vec()).await;
-            // Held open for as long as the relay wants it.
             sender.closed().await;
         });
         Response::builder()
@@ -412,7 +411,12 @@ async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
             .body(Body::new(ChannelBody(receiver)))
             .unwrap()
     })
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
+    let provider = endless_provider().await;
     let server = format!("{SERVER}drain_deadline_ms = 300\n");
     let mut process = Process::start(&providers_at(provider.address, &server)).await;
     let request = request(&process, MODELS)
@@ -428,6 +432,56 @@ async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
         process.log()
     );
     drop(response);
+}
+
+/// Orders a job whose provider never comes to an end, and waits until it is called.
+async fn order_endless(process: &Process, provider: &StandIn) {
+    let order = r#"{"kind":"chat","request":{"model":"gpt-4o","messages":[]}}"#;
+    let request = Request::builder()
+        .method("POST")
+        .uri("/v1/jobs")
+        .header("host", process.address.to_string())
+        .header("content-type", "application/json")
+        .header("x-byok-key", CANARY)
+        .body(Body::from(order))
+        .unwrap();
+    let reply = Reply::read(send(process.address, request).await).await;
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    while provider.count() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_answers_share_one_deadline() {
+    let provider = endless_provider().await;
+    let server = format!("{SERVER}drain_deadline_ms = 300\n");
+    let mut process = Process::start(&providers_at(provider.address, &server)).await;
+    order_endless(&process, &provider).await;
+    process.signal("TERM");
+    assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
+    assert!(
+        process.log().contains("\"whole\":false"),
+        "{}",
+        process.log()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_at_once_whatever_is_under_way() {
+    let provider = endless_provider().await;
+    let server = format!("{SERVER}drain_deadline_ms = 600000\n");
+    let mut process = Process::start(&providers_at(provider.address, &server)).await;
+    order_endless(&process, &provider).await;
+    process.signal("TERM");
+    process.wait_for_log("draining").await;
+    process.signal("TERM");
+    assert_eq!(process.exit_code(Duration::from_secs(30)).await, Some(0));
+    assert!(
+        process.log().contains("\"whole\":false"),
+        "{}",
+        process.log()
+    );
 }
 
 #[tokio::test]
