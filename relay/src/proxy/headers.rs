@@ -7,6 +7,7 @@ use keyferry_protocol::Provider;
 use keyferry_protocol::scrub::{Scrubber, Skim};
 
 use crate::secret::Secret;
+use crate::upstream::Keep;
 
 /// Request fields that stay here: hop-by-hop (RFC 9110 §7.6.1), what the HTTP client writes
 /// itself, what tells the provider about the app or the network in between.
@@ -149,22 +150,35 @@ pub(crate) fn outgoing(
     Some(headers)
 }
 
-/// The client's response head: the provider's fields on the allow-list, less those that hold a
-/// part of the key, of which `secret` is what is not public.
-pub(crate) fn incoming(provider: &HeaderMap, secret: &[u8]) -> HeaderMap {
-    let skim = Skim::new(secret);
-    let holds_key = |value: &[u8]| {
-        skim.may_hold(value) && matches!(Scrubber::new(secret).scrub(value), Cow::Owned(_))
-    };
-    let mut headers = HeaderMap::with_capacity(provider.len() + 12);
-    for (name, value) in provider {
-        let text = name.as_str();
-        let relayed = is_relayed(text) || starts_with_any(text, &RELAYED_PREFIXES);
-        if relayed && !holds_key(value.as_bytes()) {
-            headers.append(name.clone(), value.clone());
+/// The provider's response fields that reach the client: those on the allow-list, less any that
+/// holds a part of the key.
+pub(crate) struct Relayed<'a> {
+    /// What of the key is not public.
+    secret: &'a [u8],
+    skim: Skim,
+}
+
+impl<'a> Relayed<'a> {
+    /// Looks for `secret`: a key without its public prefix.
+    pub(crate) fn new(secret: &'a [u8]) -> Self {
+        Self {
+            secret,
+            skim: Skim::new(secret),
         }
     }
-    headers
+
+    fn holds_key(&self, value: &[u8]) -> bool {
+        self.skim.may_hold(value)
+            && matches!(Scrubber::new(self.secret).scrub(value), Cow::Owned(_))
+    }
+}
+
+impl Keep for Relayed<'_> {
+    fn keeps(&self, name: &HeaderName, value: &[u8]) -> bool {
+        let name = name.as_str();
+        let relayed = is_relayed(name) || starts_with_any(name, &RELAYED_PREFIXES);
+        relayed && !self.holds_key(value)
+    }
 }
 
 /// Whether a field belongs to one of these families. Most differ in their first letter already.
@@ -265,8 +279,12 @@ mod tests {
                 "https://provider.example/upload?key=canary-01234",
             ),
         ]);
-        let seen = incoming(&provider, b"canary-0123456789");
-        let mut names: Vec<&str> = seen.keys().map(HeaderName::as_str).collect();
+        let relayed = Relayed::new(b"canary-0123456789");
+        let mut names: Vec<&str> = provider
+            .iter()
+            .filter(|(name, value)| relayed.keeps(name, value.as_bytes()))
+            .map(|(name, _)| name.as_str())
+            .collect();
         names.sort_unstable();
         assert_eq!(
             names,

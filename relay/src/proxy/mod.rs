@@ -60,18 +60,25 @@ pub(crate) async fn send(
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
+    let relayed = headers::Relayed::new(secret_part(live, key));
     let begun = Instant::now();
     let upload = watch(client, request.body());
     let response = tokio::select! {
-        response = relay.upstream().send(request) => response?,
+        response = relay.upstream().send_keeping(request, &relayed) => response?,
         () = upload => return Err(CallError::ClientGone),
     };
     Ok(Answer::new(response, begun.elapsed()))
 }
 
-/// Bodies up to this many bytes are taken in whole by socket and client buffers even when the
-/// provider reads nothing, after which hyper itself notices a client that leaves.
-const BUFFERED_UPLOAD: u64 = 64 * 1024;
+/// What of the key is not public: exposed to search answers for it.
+fn secret_part<'a>(live: &Live, key: &'a Secret) -> &'a [u8] {
+    let key = key.expose_str().unwrap_or_default();
+    scrub::secret_part(live.providers.catalogue(), key)
+}
+
+/// Bodies up to this many bytes are taken in whole by the HTTP client, even when the provider reads
+/// nothing, after which hyper itself notices a client that leaves.
+const BUFFERED_UPLOAD: u64 = 16 * 1024;
 
 /// Returns when the client of a large upload is gone, never otherwise.
 fn watch(client: Option<&Peer>, body: &Body) -> impl Future<Output = ()> + use<> {
@@ -227,20 +234,17 @@ fn stream(
         .price()
         .and_then(|price| HeaderValue::from_str(&price).ok());
     let events = headers::is_event_stream(&head.headers);
-    // Exposed to search for it.
-    let key = key.expose_str().unwrap_or_default();
-    let secret = scrub::secret_part(live.providers.catalogue(), key);
     let body = outbound::Outbound::new(
         source,
         events,
-        is_searched(&head).then(|| Scrubber::new(secret)),
+        is_searched(&head).then(|| Scrubber::new(secret_part(live, key))),
         meter,
         live.config.timeouts.idle,
         Arc::clone(&outcome.interrupted),
     );
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = head.status;
-    *response.headers_mut() = headers::incoming(&head.headers, secret);
+    *response.headers_mut() = head.headers;
     if let Some(price) = price.filter(|_| head.status.is_success()) {
         response.headers_mut().insert(PRICE, price);
     }

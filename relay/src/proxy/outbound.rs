@@ -27,6 +27,8 @@ pub(crate) struct Outbound {
     scrubber: Option<Box<Scrubber>>,
     meter: Box<Meter>,
     interrupted: Arc<AtomicBool>,
+    /// The source failed, which the next turn tells.
+    broken: bool,
     done: bool,
 }
 
@@ -72,6 +74,7 @@ impl Outbound {
             scrubber: scrubber.map(Box::new),
             meter: Box::new(meter),
             interrupted,
+            broken: false,
             done: false,
         }
     }
@@ -142,6 +145,9 @@ impl http_body::Body for Outbound {
         if this.done {
             return Poll::Ready(None);
         }
+        if this.broken {
+            return Poll::Ready(Some(this.fail(ErrorCode::StreamInterrupted)));
+        }
         loop {
             match this.source.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
@@ -165,6 +171,13 @@ impl http_body::Body for Outbound {
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(_))) => {
+                    if matches!(this.form, Form::Bytes) {
+                        // hyper drops what it has not written when a body fails: what came before
+                        // the failure gets a turn to be written.
+                        this.broken = true;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     return Poll::Ready(Some(this.fail(ErrorCode::StreamInterrupted)));
                 }
                 Poll::Ready(None) => {

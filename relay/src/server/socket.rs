@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::idle::IdleTimer;
 
@@ -18,24 +19,33 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// The server's side of a client connection.
 pub(super) struct Socket {
-    stream: Arc<TcpStream>,
+    /// Knows that a read which filled only a part of its buffer has found all there was, and
+    /// spares the one that would find nothing.
+    reading: OwnedReadHalf,
+    writing: Arc<OwnedWriteHalf>,
     write: IdleTimer,
 }
 
 /// Tells whether the client of a request is still there.
 #[derive(Clone, Debug)]
-pub struct Liveness(Arc<TcpStream>);
+pub struct Liveness(Arc<OwnedWriteHalf>);
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, write_idle: Duration) -> Self {
+        let (reading, writing) = stream.into_split();
         Self {
-            stream: Arc::new(stream),
+            reading,
+            writing: Arc::new(writing),
             write: IdleTimer::new(write_idle),
         }
     }
 
+    fn stream(&self) -> &TcpStream {
+        self.reading.as_ref()
+    }
+
     pub(super) fn liveness(&self) -> Liveness {
-        Liveness(Arc::clone(&self.stream))
+        Liveness(Arc::clone(&self.writing))
     }
 
     /// Tries `write` until the socket takes something, or has taken nothing for too long.
@@ -45,7 +55,7 @@ impl Socket {
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.stream.poll_write_ready(cx) {
+            match self.stream().poll_write_ready(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
@@ -53,7 +63,7 @@ impl Socket {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
-            match write(&self.stream) {
+            match write(self.stream()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
                     self.write.progressed();
@@ -86,13 +96,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result.map(drop)),
-            }
-        }
+        Pin::new(&mut self.get_mut().reading).poll_read(cx, buffer)
     }
 }
 
@@ -125,7 +129,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Write);
+        let result = rustix::net::shutdown(self.stream(), rustix::net::Shutdown::Write);
         match result {
             // The other end was faster.
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),

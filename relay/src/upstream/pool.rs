@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use axum::body::Body;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::connect::Stream;
 use crate::config::defaults::POOL_IDLE_TIMEOUT;
 
 /// Calls on one HTTP/2 connection. A call above what the provider allows would wait behind a stream
@@ -39,7 +40,7 @@ pub(super) struct Host {
 #[derive(Debug, Default)]
 struct Idle {
     /// The one used last is last.
-    single: Vec<(http1::SendRequest<Body>, Instant)>,
+    single: Vec<(Stream, Instant)>,
     /// The first with room is taken, so that the later ones run empty.
     shared: Vec<Shared>,
     /// A task closes what is idle for too long.
@@ -59,13 +60,6 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct Place {
     _counted: Arc<()>,
-}
-
-/// An HTTP/1 connection in use.
-#[derive(Debug)]
-pub(super) struct Lease {
-    host: Arc<Host>,
-    sender: http1::SendRequest<Body>,
 }
 
 impl Pool {
@@ -148,29 +142,27 @@ impl Host {
         place
     }
 
+    /// What `Host` says over HTTP/1.
+    pub(super) fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+
     /// An HTTP/1 connection that waits for a request.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Lease> {
+    pub(super) fn take(&self) -> Option<Stream> {
         let mut idle = self.lock();
-        let mut at = idle.single.len();
-        while let Some(below) = at.checked_sub(1) {
-            at = below;
-            let (sender, since) = idle.single.get(at)?;
-            if sender.is_closed() || since.elapsed() >= POOL_IDLE_TIMEOUT {
-                idle.single.remove(at);
-            } else if sender.is_ready() {
-                let (sender, _) = idle.single.remove(at);
-                return Some(self.lease(sender));
+        while let Some((mut stream, since)) = idle.single.pop() {
+            if since.elapsed() < POOL_IDLE_TIMEOUT && stream.is_quiet() {
+                return Some(stream);
             }
         }
         None
     }
 
-    /// Makes a new connection one that comes back.
-    pub(super) fn lease(self: &Arc<Self>, sender: http1::SendRequest<Body>) -> Lease {
-        Lease {
-            host: Arc::clone(self),
-            sender,
-        }
+    /// Gives an HTTP/1 connection back: its answer has been read to its end.
+    pub(super) fn put(self: &Arc<Self>, stream: Stream) {
+        let mut idle = self.lock();
+        idle.single.push((stream, Instant::now()));
+        self.sweep_later(&mut idle);
     }
 
     fn sweep_later(self: &Arc<Self>, idle: &mut Idle) {
@@ -197,7 +189,7 @@ impl Host {
         let mut idle = self.lock();
         let idle = &mut *idle;
         idle.single
-            .retain(|(sender, since)| !sender.is_closed() && since.elapsed() < POOL_IDLE_TIMEOUT);
+            .retain_mut(|(stream, since)| since.elapsed() < POOL_IDLE_TIMEOUT && stream.is_quiet());
         idle.shared.retain(Shared::is_wanted);
         idle.swept = !(idle.single.is_empty() && idle.shared.is_empty());
         !idle.swept
@@ -223,30 +215,12 @@ impl Shared {
     }
 }
 
-impl Lease {
-    pub(super) fn sender(&mut self) -> &mut http1::SendRequest<Body> {
-        &mut self.sender
-    }
-
-    /// What `Host` says on it.
-    pub(super) fn host_header(&self) -> HeaderValue {
-        self.host.header.clone()
-    }
-
-    /// Gives the connection back: its answer has been read to its end.
-    pub(super) fn put(self) {
-        if self.sender.is_closed() {
-            return;
-        }
-        let mut idle = self.host.lock();
-        idle.single.push((self.sender, Instant::now()));
-        self.host.sweep_later(&mut idle);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
 
     fn uri(text: &str) -> Uri {
         text.parse().unwrap()
@@ -282,32 +256,24 @@ mod tests {
         }
     }
 
-    /// A connection to nobody: as long as its task is held it is open.
-    async fn connection() -> (
-        http1::SendRequest<Body>,
-        tokio::task::JoinHandle<()>,
-        tokio::io::DuplexStream,
-    ) {
-        let (near, far) = tokio::io::duplex(1024);
-        let io = hyper_util::rt::TokioIo::new(near);
-        let (mut sender, connection) = http1::handshake(io).await.unwrap();
-        let task = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        sender.ready().await.unwrap();
-        (sender, task, far)
+    /// Both ends of a connection.
+    async fn connection() -> (Stream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (Stream::Plain(near.unwrap()), far.unwrap().0)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_comes_back_and_is_closed_when_nobody_wants_it() {
         let host = Pool::default().host(&uri("http://api.example/")).unwrap();
-        let (sender, task, _far) = connection().await;
-        host.lease(sender).put();
-        let lease = host.take().unwrap();
+        let (stream, mut far) = connection().await;
+        host.put(stream);
+        let stream = host.take().unwrap();
         assert!(host.take().is_none());
-        lease.put();
-        // The sweeper finds it: nobody asks again, and the connection's task ends.
-        task.await.unwrap();
+        host.put(stream);
+        // The sweeper finds it: nobody asks again.
+        assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
         assert!(host.take().is_none());
         assert!(!host.lock().swept);
     }
@@ -315,10 +281,32 @@ mod tests {
     #[tokio::test]
     async fn a_connection_the_other_end_closed_is_not_handed_out() {
         let host = Pool::default().host(&uri("http://api.example/")).unwrap();
-        let (sender, task, far) = connection().await;
-        host.lease(sender).put();
+        let (stream, far) = connection().await;
+        host.put(stream);
         drop(far);
-        task.await.unwrap();
+        readable(&host).await;
         assert!(host.take().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_something_arrived_unasked_is_not_handed_out() {
+        let host = Pool::default().host(&uri("http://api.example/")).unwrap();
+        let (stream, mut far) = connection().await;
+        host.put(stream);
+        far.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+            .await
+            .unwrap();
+        readable(&host).await;
+        assert!(host.take().is_none());
+    }
+
+    /// Waits until the runtime has seen what the other end did.
+    async fn readable(host: &Host) {
+        poll_fn(|cx| match &host.lock().single[0].0 {
+            Stream::Plain(tcp) => tcp.poll_read_ready(cx),
+            Stream::Tls(_) => unreachable!(),
+        })
+        .await
+        .unwrap();
     }
 }
