@@ -65,6 +65,11 @@ impl fmt::Display for PicoUsd {
 /// Reads a non-negative JSON number as a whole multiple of 10^-scale, rounded up. `None` for
 /// other texts and for what does not fit in 64 bits.
 pub(crate) fn parse_scaled(text: &str, scale: i32) -> Option<u64> {
+    // Nearly every figure: a whole number that fits whatever its digits are.
+    if scale == 0 && (1..20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return text.parse().ok();
+    }
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),

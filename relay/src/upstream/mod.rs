@@ -186,7 +186,7 @@ async fn call_http1(
         Ok(response) => {
             Ok(response.map(|incoming| AnswerBody::of_http1(incoming, Arc::clone(host))))
         }
-        Err(http1::Failed::Unsent(request)) => Err(Some(request)),
+        Err(http1::Failed::Unsent(request)) => Err(Some(*request)),
         Err(http1::Failed::Lost) => Err(None),
     }
 }

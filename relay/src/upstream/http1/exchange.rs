@@ -22,7 +22,7 @@ const MAX_HEAD: usize = 128 * 1024;
 #[derive(Debug)]
 pub(in crate::upstream) enum Failed {
     /// Nothing of it was sent, so it can be sent again.
-    Unsent(Request<Body>),
+    Unsent(Box<Request<Body>>),
     /// The other end may have seen some of it.
     Lost,
 }
@@ -51,7 +51,7 @@ where
     let Some(head) = read else {
         let unsent = waiting.upload.and_then(Upload::into_unsent);
         return Err(match unsent {
-            Some(body) => Failed::Unsent(Request::from_parts(parts, body)),
+            Some(body) => Failed::Unsent(Box::new(Request::from_parts(parts, body))),
             None => Failed::Lost,
         });
     };
