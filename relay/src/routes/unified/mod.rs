@@ -77,8 +77,14 @@ pub(super) async fn handle(
         }
     }
     let resold = resale(live, route, &payload, &target);
+    let provider_key = live.can_pay(target.provider, &target.model);
+    let openrouter_key = resold
+        .as_ref()
+        .is_some_and(|resold| live.can_pay(resold.provider, &resold.model));
     let stores_by_default = route == Unified::Responses;
-    let stateless = !payload.is_json() || payer::is_stateless(payload.bytes(), stores_by_default);
+    // The body is read another time for this: not where no key of the server's could pay.
+    let stateless = (provider_key || openrouter_key)
+        && (!payload.is_json() || payer::is_stateless(payload.bytes(), stores_by_default));
     let plan = payer::plan(&Facts {
         user_key: key.is_some(),
         // A handle may be in many hands: it spends its maker's money, never the operator's.
@@ -90,10 +96,8 @@ pub(super) async fn handle(
         may_spend: identity.is_authenticated() || live.config.payer.allow_unauthenticated,
         unified: true,
         stateless,
-        provider_key: live.can_pay(target.provider, &target.model),
-        openrouter_key: resold
-            .as_ref()
-            .is_some_and(|resold| live.can_pay(resold.provider, &resold.model)),
+        provider_key,
+        openrouter_key,
     });
     let exchange = Exchange {
         relay: &relay,
