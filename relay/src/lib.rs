@@ -73,9 +73,9 @@ pub use server::{Application, ConnectionLimits, Liveness, Server};
 pub use state::{Bound, Live, Relay, StartError};
 pub use tiers::{Gate, Named, RequestFacts, Tier, Tiers, named};
 pub use tls::{CertificateError, Certificates};
+#[doc(hidden)] // for fuzzing
+pub use upstream::read_answer;
 pub use upstream::{
     AnswerBody, BodyError, Broken, Everything, Keep, TlsError, Upstream, UpstreamError,
 };
-#[doc(hidden)] // for fuzzing
-pub use upstream::read_answer;
 pub use worker::work;
