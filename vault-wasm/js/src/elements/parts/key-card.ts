@@ -82,7 +82,7 @@ export class KeyCard extends Part {
         <button type="button" class="button small" data-testid="key-test" aria-label=${text.testKey(name)} aria-disabled=${this.busy} @click=${this.#try}>
           ${text.test}
         </button>
-        <button type="button" class="button small" data-testid="key-remove" aria-label="${text.remove}: ${name}" @click=${this.#remove}>
+        <button type="button" class="button small" data-testid="key-remove" aria-label="${text.remove}: ${name}" aria-disabled=${this.busy} @click=${this.#remove}>
           ${text.remove}
         </button>
         </div>
