@@ -418,70 +418,61 @@ async fn endless_provider() -> StandIn {
 async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
     let provider = endless_provider().await;
     let server = format!("{SERVER}drain_deadline_ms = 300\n");
-    let mut process = Process::start(&providers_at(provider.address, &server)).await;
+    let process = Process::start(&providers_at(provider.address, &server)).await;
     let request = request(&process, MODELS)
         .header("x-byok-key", CANARY)
         .body(Body::empty())
         .unwrap();
     let response = send(process.address, request).await;
     process.signal("TERM");
-    assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
-    assert!(
-        process.log().contains("\"whole\":false"),
-        "{}",
-        process.log()
-    );
+    ends_undone(process, Duration::from_secs(5)).await;
     drop(response);
 }
 
-/// Orders a job whose provider never comes to an end, and waits until it is called.
-async fn order_endless(process: &Process, provider: &StandIn) {
-    let order = r#"{"kind":"chat","request":{"model":"gpt-4o","messages":[]}}"#;
+/// A relay with this `drain_deadline_ms` and a job under way whose provider comes to no end.
+async fn with_endless_job(deadline: u32) -> (Process, StandIn) {
+    let provider = endless_provider().await;
+    let server = format!("{SERVER}drain_deadline_ms = {deadline}\n");
+    let process = Process::start(&providers_at(provider.address, &server)).await;
     let request = Request::builder()
         .method("POST")
         .uri("/v1/jobs")
         .header("host", process.address.to_string())
         .header("content-type", "application/json")
         .header("x-byok-key", CANARY)
-        .body(Body::from(order))
+        .body(Body::from(
+            r#"{"kind":"chat","request":{"model":"gpt-4o","messages":[]}}"#,
+        ))
         .unwrap();
     let reply = Reply::read(send(process.address, request).await).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     while provider.count() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    (process, provider)
+}
+
+/// Ends in time, saying that not all was done.
+async fn ends_undone(mut process: Process, within: Duration) {
+    assert_eq!(process.exit_code(within).await, Some(0));
+    let log = process.log();
+    assert!(log.contains("\"whole\":false"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_and_answers_share_one_deadline() {
-    let provider = endless_provider().await;
-    let server = format!("{SERVER}drain_deadline_ms = 300\n");
-    let mut process = Process::start(&providers_at(provider.address, &server)).await;
-    order_endless(&process, &provider).await;
+    let (process, _provider) = with_endless_job(300).await;
     process.signal("TERM");
-    assert_eq!(process.exit_code(Duration::from_secs(5)).await, Some(0));
-    assert!(
-        process.log().contains("\"whole\":false"),
-        "{}",
-        process.log()
-    );
+    ends_undone(process, Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once_whatever_is_under_way() {
-    let provider = endless_provider().await;
-    let server = format!("{SERVER}drain_deadline_ms = 600000\n");
-    let mut process = Process::start(&providers_at(provider.address, &server)).await;
-    order_endless(&process, &provider).await;
+    let (process, _provider) = with_endless_job(600_000).await;
     process.signal("TERM");
     process.wait_for_log("draining").await;
     process.signal("TERM");
-    assert_eq!(process.exit_code(Duration::from_secs(30)).await, Some(0));
-    assert!(
-        process.log().contains("\"whole\":false"),
-        "{}",
-        process.log()
-    );
+    ends_undone(process, Duration::from_secs(30)).await;
 }
 
 #[tokio::test]

@@ -3,19 +3,12 @@
 /// <reference path="../browser/globals.d.ts" />
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 
-import { startApp } from "../support/app.mjs";
 import { violations } from "../support/axe.mjs";
-import { launch } from "../support/chromium.mjs";
+import { SCREENSHOTS, useElements } from "../support/elements.mjs";
 import { PASSWORD, settled } from "../support/page.mjs";
-import { startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
-import { startStandin } from "../support/standin.mjs";
-
-const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 
 /** @type {{name: string, lang: string, mode: "frame" | "page", context: import("playwright-core").BrowserContextOptions}[]} */
 const LOOKS = [
@@ -26,57 +19,25 @@ const LOOKS = [
   { name: "rtl", lang: "ar", mode: "frame", context: { colorScheme: "light" } },
 ];
 
-/** @type {import("../support/app.mjs").App} */
-let app;
-/** @type {import("../support/relay.mjs").Relay} */
-let relay;
-/** @type {Awaited<ReturnType<typeof startStandin>>} */
-let standin;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  await mkdir(FOLDER, { recursive: true });
-  standin = await startStandin({ keys: [CANARY.openai] });
-  app = await startApp({
-    "/": (request, response) => {
-      const asked = new URL(request.url ?? "/", "http://app").searchParams;
-      const lang = asked.get("lang");
-      response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html>
-<html lang="${lang}" dir="${lang === "ar" ? "rtl" : "ltr"}"><head><meta charset="utf-8"><title>app</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><style>body { background: Canvas; color: CanvasText; }</style></head>
-<body><main><h1>App</h1><div id="place"></div></main><script type="module">
+const elements = useElements(
+  (asked, { relay }) => `
 import { openVault } from "/keyferry/index.js";
 import "/keyferry/elements.js";
-const vault = await openVault({ relay: "${relay.origin}", mode: "${asked.get("mode")}" });
+const vault = await openVault({ relay: "${relay}", mode: "${asked.get("mode")}" });
 globalThis.vault = vault;
 const settings = document.createElement("keyferry-settings");
 settings.vault = vault;
 const picker = document.createElement("keyferry-model-picker");
-Object.assign(picker, { vault, relay: "${relay.origin}", value: "openai/gpt-4o-mini" });
+Object.assign(picker, { vault, relay: "${relay}", value: "openai/gpt-4o-mini" });
 const badge = document.createElement("keyferry-lock-badge");
 badge.vault = vault;
 document.querySelector("#place").append(badge, picker, settings);
-</script></body></html>`);
-    },
-  });
-  relay = await startRelay({
-    provider: standin.url,
-    server: `allowed_origins = ["${app.origin}"]`,
-    embedders: [app.origin],
-  });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await relay?.stop();
-  await app?.stop();
-  await standin?.stop();
-});
+`,
+);
 
 for (const { name, lang, mode, context: options } of LOOKS) {
   test(`every state, ${name}: no violation of axe, nothing wider than the page`, async (t) => {
-    const context = await browser.newContext({ ...options, acceptDownloads: true });
+    const context = await elements.browser.newContext({ ...options, acceptDownloads: true });
     t.after(() => context.close());
     const page = await context.newPage();
     /** @type {string[]} */
@@ -85,7 +46,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
     page.on("console", (message) => {
       if (message.type() === "error") wrong.push(`console: ${message.text()}`);
     });
-    await page.goto(`${app.origin}/?lang=${lang}&mode=${mode}`);
+    await page.goto(`${elements.origin}/?lang=${lang}&mode=${mode}`);
     const ui = mode === "frame" ? page.frameLocator("keyferry-settings iframe") : page.locator("keyferry-settings");
     const at = (/** @type {string} */ id) => ui.getByTestId(id);
     let shots = 0;
@@ -98,7 +59,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
       const height = await page.evaluate(() => document.documentElement.scrollHeight);
       await page.setViewportSize({ ...size, height });
       await page.waitForTimeout(100);
-      await page.screenshot({ path: `${FOLDER}${name}-${String(shots).padStart(2, "0")}-${what}.png` });
+      await page.screenshot({ path: `${SCREENSHOTS}${name}-${String(shots).padStart(2, "0")}-${what}.png` });
       await page.setViewportSize(size);
       await settled(page);
       for (const found of await violations(page)) wrong.push(`${what}: ${found}`);
@@ -138,7 +99,7 @@ for (const { name, lang, mode, context: options } of LOOKS) {
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hi" }] }),
       }).then((response) => response.text());
-    }, relay.origin);
+    }, elements.relay);
     await at("key-test").click();
     await at("key-verdict").and(ui.locator("[data-verdict]")).waitFor();
     await state("key-tested");

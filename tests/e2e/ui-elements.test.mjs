@@ -2,46 +2,19 @@
 /// <reference path="../browser/globals.d.ts" />
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 
-import { startApp } from "../support/app.mjs";
 import { violations } from "../support/axe.mjs";
-import { launch } from "../support/chromium.mjs";
+import { SCREENSHOTS, useElements } from "../support/elements.mjs";
 import { PASSWORD } from "../support/page.mjs";
-import { startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
-import { startStandin } from "../support/standin.mjs";
 
-const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
-
-/** @type {import("../support/app.mjs").App} */
-let app;
-/** @type {import("../support/relay.mjs").Relay} */
-let relay;
-/** @type {import("../support/relay.mjs").Relay} */
-let moved;
-/** @type {Awaited<ReturnType<typeof startStandin>>} */
-let standin;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  await mkdir(FOLDER, { recursive: true });
-  standin = await startStandin({ keys: [CANARY.openai] });
-  app = await startApp({
-    "/": (request, response) => {
-      const asked = new URL(request.url ?? "/", "http://app").searchParams;
-      const lang = asked.get("lang") ?? "en";
-      const at = asked.get("relay") === "moved" ? moved.origin : relay.origin;
-      response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html>
-<html lang="${lang}" dir="${lang === "ar" ? "rtl" : "ltr"}"><head><meta charset="utf-8"><title>app</title><meta name="color-scheme" content="light dark">
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>body { background: Canvas; color: CanvasText; }</style></head>
-<body><main><h1>App</h1><div id="place"></div></main><script type="module">
+const elements = useElements(
+  (asked, { relay, moved }) => `
 import { openVault } from "/keyferry/index.js";
 import { messageFor } from "/keyferry/elements.js";
-const vault = await openVault({ relay: "${at}", mode: "page", worker: "dedicated", autoLockMinutes: ${Number(asked.get("minutes") ?? 30)} });
+const at = "${asked.get("relay") === "moved" ? moved : relay}";
+const vault = await openVault({ relay: at, mode: "page", worker: "dedicated", autoLockMinutes: ${Number(asked.get("minutes") ?? 30)} });
 const make = (name) => Object.assign(document.createElement(name), { vault });
 const badge = make("keyferry-lock-badge");
 badge.unlock = true;
@@ -51,28 +24,15 @@ const chosen = [];
 picker.addEventListener("change", () => chosen.push(picker.value));
 document.querySelector("#place").append(badge, picker, make("keyferry-settings"));
 Object.assign(globalThis, { vault, picker, chosen, messageFor });
-</script></body></html>`);
-    },
-  });
-  const allowed = { provider: standin.url, server: `allowed_origins = ["${app.origin}"]` };
-  relay = await startRelay(allowed);
-  moved = await startRelay(allowed);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await relay?.stop();
-  await moved?.stop();
-  await app?.stop();
-  await standin?.stop();
-});
+`,
+);
 
 /** @param {import("node:test").TestContext} t @param {string} query @param {import("playwright-core").BrowserContextOptions} [options] */
 async function opened(t, query, options = {}) {
-  const context = await browser.newContext(options);
+  const context = await elements.browser.newContext(options);
   t.after(() => context.close());
   const page = await context.newPage();
-  await page.goto(`${app.origin}/?${query}`);
+  await page.goto(`${elements.origin}/?${query}`);
   await page.waitForFunction("globalThis.vault");
   return page;
 }
@@ -106,7 +66,7 @@ test("the picker says for every model who pays and what it costs, by keyboard al
   const search = page.getByTestId("model-search");
   await page.getByTestId("model-option").first().waitFor();
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}picker.png` });
+  await page.screenshot({ path: `${SCREENSHOTS}picker.png` });
   const paid = await payers(page);
   assert.equal(paid["openai"], "own");
   assert.equal(paid["anthropic"], "none");
@@ -146,11 +106,11 @@ test("an OpenRouter key pays for all, and a locked vault does not tell", async (
 });
 
 test("a list that cannot be had is said so, and had again", async (t) => {
-  const context = await browser.newContext();
+  const context = await elements.browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
   await page.route("**/v1/models", (route) => route.abort());
-  await page.goto(app.origin);
+  await page.goto(elements.origin);
   await page.getByTestId("model-picker").press("Enter");
   const again = page.getByRole("button", { name: "Try again" });
   await again.waitFor();
@@ -168,7 +128,7 @@ test("the picker fits a phone and a page from right to left", async (t) => {
   const box = await page.locator("keyferry-model-picker [popover]").boundingBox();
   assert.ok(box && box.x >= 0 && box.x + box.width <= 390 && box.y + box.height <= 844, JSON.stringify(box));
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}picker-rtl-phone.png` });
+  await page.screenshot({ path: `${SCREENSHOTS}picker-rtl-phone.png` });
 });
 
 test("the badge counts down, warns, is put off, and locks", async (t) => {
@@ -179,7 +139,7 @@ test("the badge counts down, warns, is put off, and locks", async (t) => {
   await warning.getByText("about to lock").waitFor({ timeout: 45_000 });
   assert.match(await page.locator("keyferry-lock-badge .time").innerText(), /^locks in [01]:\d\d$/);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}lock-warning.png` });
+  await page.screenshot({ path: `${SCREENSHOTS}lock-warning.png` });
   const before = await page.evaluate(() => vault.getSnapshot().lockAt);
   await warning.getByRole("button").press("Enter");
   await page.waitForFunction((lockAt) => Number(vault.getSnapshot().lockAt) > Number(lockAt), before);
@@ -193,14 +153,14 @@ test("the badge counts down, warns, is put off, and locks", async (t) => {
 test("a vault of another relay says what that means, and moves with the password", async (t) => {
   const page = await opened(t, "");
   await create(page, ["openai"]);
-  await page.goto(`${app.origin}/?relay=moved`);
+  await page.goto(`${elements.origin}/?relay=moved`);
   await page.waitForFunction("globalThis.vault");
   assert.equal(await page.getByTestId("unlock-passkey").count(), 0);
   await page.getByTestId("unlock-password").fill(PASSWORD);
   await page.getByTestId("unlock-password").press("Enter");
-  await page.getByTestId("rebind").getByText(new URL(moved.origin).host).waitFor();
+  await page.getByTestId("rebind").getByText(new URL(elements.moved).host).waitFor();
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}relay-changed.png`, fullPage: true });
+  await page.screenshot({ path: `${SCREENSHOTS}relay-changed.png`, fullPage: true });
 
   await page.getByTestId("rebind-open").press("Enter");
   await page.getByTestId("rebind-password").fill("not the password");
@@ -218,7 +178,7 @@ test("a vault of another relay says what that means, and moves with the password
   await page.locator('[data-verdict="valid"]').waitFor();
 
   // The old place is closed now.
-  await page.goto(app.origin);
+  await page.goto(elements.origin);
   await page.waitForFunction("globalThis.vault");
   await page.getByTestId("unlock-password").fill(PASSWORD);
   await page.getByTestId("unlock-password").press("Enter");

@@ -2,66 +2,25 @@
 /// <reference path="../browser/globals.d.ts" />
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 
 import { MANIFEST, tamper } from "../browser/records.mjs";
-import { startApp } from "../support/app.mjs";
 import { violations } from "../support/axe.mjs";
-import { launch } from "../support/chromium.mjs";
+import { SCREENSHOTS, useElements } from "../support/elements.mjs";
 import { PASSWORD } from "../support/page.mjs";
-import { startRelay } from "../support/relay.mjs";
 import { CANARY } from "../support/stack.mjs";
-import { startStandin } from "../support/standin.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const FOLDER = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
-
-/** @type {import("../support/app.mjs").App} */
-let app;
-/** @type {import("../support/relay.mjs").Relay} */
-let relay;
-/** @type {import("../support/relay.mjs").Relay} */
-let moved;
-/** @type {Awaited<ReturnType<typeof startStandin>>} */
-let standin;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  await mkdir(FOLDER, { recursive: true });
-  standin = await startStandin({ keys: [CANARY.openai] });
-  app = await startApp({
-    "/": (request, response) => {
-      const asked = new URL(request.url ?? "/", "http://app").searchParams;
-      const lang = asked.get("lang") ?? "en";
-      const at = asked.get("relay") === "moved" ? moved.origin : relay.origin;
-      response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html>
-<html lang="${lang}" dir="${lang === "ar" ? "rtl" : "ltr"}"><head><meta charset="utf-8"><title>app</title><meta name="color-scheme" content="light dark">
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>body { background: Canvas; color: CanvasText; }</style></head>
-<body><main><h1>App</h1><div id="place"></div></main><script type="module">
+const elements = useElements(
+  (asked, { relay, moved }) => `
 import { openVault } from "/keyferry/index.js";
 import "/keyferry/elements.js";
-const vault = await openVault({ relay: "${at}", mode: "page", worker: "dedicated" });
+const vault = await openVault({ relay: "${asked.get("relay") === "moved" ? moved : relay}", mode: "page", worker: "dedicated" });
 if (${!asked.has("dialog")}) document.querySelector("#place").append(Object.assign(document.createElement("keyferry-settings"), { vault }));
 Object.assign(globalThis, { vault });
-</script></body></html>`);
-    },
-  });
-  const allowed = { provider: standin.url, server: `allowed_origins = ["${app.origin}"]` };
-  relay = await startRelay(allowed);
-  moved = await startRelay(allowed);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await relay?.stop();
-  await moved?.stop();
-  await app?.stop();
-  await standin?.stop();
-});
+`,
+);
 
 /**
  * A stored vault with two keys, damaged by `change` (of `records`; `id` is the Anthropic key's), in a
@@ -69,10 +28,10 @@ after(async () => {
  * @param {import("playwright-core").BrowserContextOptions} [options]
  */
 async function damaged(t, query, change, options = {}) {
-  const context = await browser.newContext(options);
+  const context = await elements.browser.newContext(options);
   t.after(() => context.close());
   const page = await context.newPage();
-  await page.goto(app.origin);
+  await page.goto(elements.origin);
   await page.waitForFunction("globalThis.vault");
   const { id, code } = await page.evaluate(
     async ([password, openai, anthropic]) => {
@@ -85,7 +44,7 @@ async function damaged(t, query, change, options = {}) {
     [PASSWORD, CANARY.openai, CANARY.anthropic],
   );
   await tamper(page, `const id = "${id}"; ${change}`);
-  await page.goto(`${app.origin}/?${query}`);
+  await page.goto(`${elements.origin}/?${query}`);
   await page.waitForFunction("globalThis.vault");
   return { page, code };
 }
@@ -103,7 +62,7 @@ test("a damaged vault says what repair does, keeps what opens, and names what do
   assert.ok(await title.evaluate((heading) => heading === /** @type {ShadowRoot} */ (heading.getRootNode()).activeElement), "it is read out");
   assert.equal(await at("unlock-password").inputValue(), "", "the password is asked for anew");
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}repair.png`, fullPage: true });
+  await page.screenshot({ path: `${SCREENSHOTS}repair.png`, fullPage: true });
 
   await at("repair-submit").press("Enter");
   await page.getByText("Enter your password.").waitFor();
@@ -117,7 +76,7 @@ test("a damaged vault says what repair does, keeps what opens, and names what do
   assert.equal(await at("repair-lost").innerText(), "Anthropic");
   assert.equal(await at("repair-older").count(), 0);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}repaired.png`, fullPage: true });
+  await page.screenshot({ path: `${SCREENSHOTS}repaired.png`, fullPage: true });
 
   await at("repair-done").press("Enter");
   const rows = at("key-row");
@@ -138,13 +97,13 @@ test("what cannot be read goes where a person says so, and the recovery code is 
   await at("unlock-submit").click();
   await at("repair-submit").waitFor();
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}repair-rtl-phone.png`, fullPage: true });
+  await page.screenshot({ path: `${SCREENSHOTS}repair-rtl-phone.png`, fullPage: true });
   await at("unlock-recovery-code").fill(code);
   await at("repair-drop").check();
   await at("repair-submit").click();
   await at("repair-lost").waitFor();
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: `${FOLDER}repaired-rtl-phone.png`, fullPage: true });
+  await page.screenshot({ path: `${SCREENSHOTS}repaired-rtl-phone.png`, fullPage: true });
   await at("repair-done").click();
   await at("key-row").waitFor();
   await at("after-code").waitFor();
