@@ -9,7 +9,7 @@ use crate::auth::{Auth, Identity};
 use crate::edge::Context;
 use crate::error::ApiError;
 use crate::leases;
-use crate::limits::client_address;
+use crate::limits::{Who, client_address};
 use crate::secret::Secret;
 use crate::state::Relay;
 
@@ -30,6 +30,16 @@ pub(crate) async fn identify(
         // Known at once: no future has to be kept for what others need.
         None if matches!(context.live.auth, Auth::None) => Ok(Identity::Anonymous),
         _ => Box::pin(identify_by_proof(relay, context, headers)).await,
+    }
+}
+
+/// The caller as the limits know them: who they have proven to be, with the key they brought.
+pub(crate) fn who<'a>(identity: &'a Identity, key: Option<&'a Secret>, address: IpAddr) -> Who<'a> {
+    Who {
+        subject: identity.caller_id(),
+        plan: identity.plan(),
+        key,
+        address,
     }
 }
 

@@ -25,36 +25,29 @@ pub(crate) trait HandleId: Copy + fmt::Display {
     fn parse(text: &str) -> Option<Self>;
 }
 
-impl HandleId for LeaseId {
-    const PREFIX: &'static str = header::LEASE_PREFIX;
+macro_rules! handle_ids {
+    ($($id:ident = $prefix:expr;)*) => {$(
+        impl HandleId for $id {
+            const PREFIX: &'static str = $prefix;
 
-    fn new(bytes: [u8; 16]) -> Self {
-        Self::new(bytes)
-    }
+            fn new(bytes: [u8; 16]) -> Self {
+                Self::new(bytes)
+            }
 
-    fn as_bytes(&self) -> &[u8; 16] {
-        self.as_bytes()
-    }
+            fn as_bytes(&self) -> &[u8; 16] {
+                self.as_bytes()
+            }
 
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
+            fn parse(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+        }
+    )*};
 }
 
-impl HandleId for JobId {
-    const PREFIX: &'static str = header::JOB_PREFIX;
-
-    fn new(bytes: [u8; 16]) -> Self {
-        Self::new(bytes)
-    }
-
-    fn as_bytes(&self) -> &[u8; 16] {
-        self.as_bytes()
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
+handle_ids! {
+    LeaseId = header::LEASE_PREFIX;
+    JobId = header::JOB_PREFIX;
 }
 
 /// A handle; wiped when dropped.

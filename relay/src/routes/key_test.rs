@@ -22,7 +22,6 @@ use crate::edge::{Context, Ctx, Outcome};
 use crate::error::ApiError;
 use crate::keys::{self, SealedFor};
 use crate::leases;
-use crate::limits::Who;
 use crate::proxy::{self, Call, CallError};
 use crate::secret::Secret;
 use crate::state::Relay;
@@ -82,12 +81,7 @@ pub(super) async fn handle(
     }
 
     let address = callers::address_of(&context, &parts.headers);
-    let who = Who {
-        subject: identity.caller_id(),
-        plan: identity.plan(),
-        key: Some(key.secret()),
-        address,
-    };
+    let who = callers::who(&identity, Some(key.secret()), address);
     relay.limits().admit_address(&live.policy, address).await?;
     relay.limits().admit_key_test(&live.policy, &who).await?;
 

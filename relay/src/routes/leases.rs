@@ -18,7 +18,7 @@ use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::keys::{self, SealedFor};
 use crate::leases::{self, Lease, Terms, name_at_provider};
-use crate::limits::{Usd, Who};
+use crate::limits::Usd;
 use crate::state::{Live, Relay};
 use crate::store::MAX_LEASE_TTL;
 use crate::wishes::Wishes;
@@ -70,12 +70,8 @@ pub(super) async fn create(
         .await?
         .ok_or_else(|| keys::missing(provider))?;
 
-    let who = Who {
-        subject: identity.caller_id(),
-        plan: identity.plan(),
-        key: Some(key.secret()),
-        address: callers::address_of(&context, &parts.headers),
-    };
+    let address = callers::address_of(&context, &parts.headers);
+    let who = callers::who(&identity, Some(key.secret()), address);
     relay.limits().admit_lease(&live.policy, &who).await?;
     let caller = relay.limits().caller(&who, Payer::User);
     let store = relay.store();

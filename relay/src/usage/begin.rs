@@ -12,12 +12,12 @@ use super::meter::Meter;
 use super::quote::{Quote, Size, measure};
 use crate::auth::Identity;
 use crate::body::WholeBody;
-use crate::callers::address_of;
+use crate::callers::{address_of, who};
 use crate::edge::Context;
 use crate::error::ApiError;
 use crate::keys::UserKey;
 use crate::leases::{self, Lease};
-use crate::limits::{Ask, Caller, Who};
+use crate::limits::{Ask, Caller};
 use crate::state::{Live, Relay};
 use crate::store::LeaseBudget;
 use crate::tiers::Named;
@@ -63,12 +63,8 @@ impl Metering<'_> {
         if let Some(lease) = self.lease() {
             return lease.terms.counted_as(self.identity.plan());
         }
-        let who = Who {
-            subject: self.identity.caller_id(),
-            plan: self.identity.plan(),
-            key: self.key.map(UserKey::secret),
-            address: address_of(self.context, self.headers),
-        };
+        let address = address_of(self.context, self.headers);
+        let who = who(self.identity, self.key.map(UserKey::secret), address);
         self.relay.limits().caller(&who, payer)
     }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::report::{days_of, limits_report, usage_report};
 use crate::auth::Identity;
-use crate::callers::{address_of, identify};
+use crate::callers::{self, address_of, identify};
 use crate::edge::{Context, Ctx};
 use crate::error::ApiError;
 use crate::keys::{SealedFor, UserKey, user_key};
@@ -112,12 +112,8 @@ impl<'a> Asking<'a> {
     }
 
     fn who(&self) -> Who<'_> {
-        Who {
-            subject: self.subject(),
-            plan: self.identity.plan(),
-            key: self.key.as_ref().map(UserKey::secret),
-            address: self.address,
-        }
+        let key = self.key.as_ref().map(UserKey::secret);
+        callers::who(&self.identity, key, self.address)
     }
 }
 

@@ -24,7 +24,6 @@ use crate::error::ApiError;
 use crate::jobs::{self, JobHandle, Jobs, Order, Pays, Uploaded, View, Work};
 use crate::keys::{self, SealedFor, UserKey};
 use crate::leases::{self, Terms};
-use crate::limits::Who;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
 use crate::store::{MAX_LEASE_TTL, StoreError};
@@ -68,12 +67,8 @@ pub(super) async fn create(
                 "a job is paid with the user's key; send it in X-BYOK-Key, or a lease in X-BYOK-Lease",
             )
         })?;
-    let who = Who {
-        subject: identity.caller_id(),
-        plan: identity.plan(),
-        key: Some(key.secret()),
-        address: callers::address_of(&context, &parts.headers),
-    };
+    let address = callers::address_of(&context, &parts.headers);
+    let who = callers::who(&identity, Some(key.secret()), address);
     if key.lease().is_none() {
         relay.limits().admit_lease(&live.policy, &who).await?;
     }
