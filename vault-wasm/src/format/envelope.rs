@@ -54,6 +54,16 @@ impl Prefix {
     }
 }
 
+/// The revision a record claims in its prefix, of whichever version it is; zero when it is cut before
+/// that. Nothing proves it.
+#[must_use]
+pub fn claimed_revision(bytes: &[u8]) -> u64 {
+    let revision = bytes
+        .get(3..PREFIX_LEN)
+        .and_then(|bytes| bytes.try_into().ok());
+    revision.map_or(0, u64::from_be_bytes)
+}
+
 /// Fails when a record has a length that none has: it was cut, or is something else. Decrypts nothing.
 ///
 /// # Errors

@@ -32,6 +32,7 @@ use crate::{
     format::{
         FormatError,
         audit::{self, Action, Event as AuditEvent},
+        envelope,
         header::Header,
         id::{Id, Kind, RecordKey},
         keys::VaultKeys,
@@ -265,19 +266,13 @@ impl<'a> Relist<'a> {
     }
 }
 
-/// The revision a record claims, of whichever version it is.
-fn claimed(bytes: &[u8]) -> u64 {
-    let revision = bytes.get(3..11).and_then(|bytes| bytes.try_into().ok());
-    revision.map_or(0, u64::from_be_bytes)
-}
-
 impl Session {
     /// All records, each at the revision it claims, and opened: damage is what does not open then.
     fn survey(header: Header, keys: VaultKeys, found: Found) -> Self {
         let mut list = Manifest::default();
         for (key, bytes) in &found {
             if !matches!(key.kind, Kind::Header | Kind::Manifest) {
-                list.set(*key, claimed(bytes));
+                list.set(*key, envelope::claimed_revision(bytes));
             }
         }
         let mut session = Self::listed(header, keys, list, Vec::new(), found);
