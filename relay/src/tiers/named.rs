@@ -1,7 +1,7 @@
 //! The models a request would make a provider run, read from path and body.
 
 use http::{HeaderMap, Method, header};
-use keyferry_protocol::json::{JsonError, Kind, Value};
+use keyferry_protocol::json::{Kind, Value};
 use keyferry_protocol::multipart::{self, FormScanner};
 use keyferry_protocol::{ErrorCode, Provider, path};
 use serde::Deserialize;
@@ -155,13 +155,12 @@ fn read_body(headers: &HeaderMap, body: &WholeBody) -> Result<Named, ApiError> {
 }
 
 fn read_form(content_type: &str, body: &[u8]) -> Result<Named, ApiError> {
-    let refuse = |error: multipart::FormError| ApiError::new(error.code(), error.message());
     let Some(boundary) = multipart::boundary(content_type) else {
         return Ok(Named::Unknown);
     };
     let mut scanner = FormScanner::new(&boundary, &["model"]);
-    scanner.feed(body).map_err(refuse)?;
-    scanner.finish().map_err(refuse)?;
+    scanner.feed(body)?;
+    scanner.finish()?;
     Ok(match scanner.field("model") {
         Some(field) => Named::Models(vec![field.value.clone()]),
         None => Named::Nothing,
@@ -169,7 +168,6 @@ fn read_form(content_type: &str, body: &[u8]) -> Result<Named, ApiError> {
 }
 
 fn read_json(body: &WholeBody) -> Result<Named, ApiError> {
-    let refuse = |error: JsonError| ApiError::new(error.code(), error.message());
     let [
         model,
         alternatives,
@@ -178,7 +176,7 @@ fn read_json(body: &WholeBody) -> Result<Named, ApiError> {
         agent,
         tools,
         plugins,
-    ] = body.fields(FIELDS).map_err(refuse)?;
+    ] = body.fields(FIELDS)?;
     if [&preset, &assistant, &agent]
         .into_iter()
         .flatten()
