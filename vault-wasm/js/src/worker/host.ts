@@ -191,7 +191,7 @@ export class Host {
     if (open || session.busy) await this.#drop();
   }
 
-  /** Lets go of the session, whose vault is locked by now. */
+  /** Lets go of the session, whose vault is locked by now, and has the next one ready for whoever unlocks. */
   async #drop(failure?: Failure): Promise<void> {
     const session = this.#session;
     if (!session) return;
@@ -200,7 +200,9 @@ export class Host {
     clearTimeout(this.#wakeTimer);
     this.#publish(session);
     const ports = [...this.#ports];
-    await session.end(() => ports.forEach((port) => port.abortAll()), failure);
+    const ended = session.end(() => ports.forEach((port) => port.abortAll()), failure);
+    if (ports.length > 0 && !this.#retired) this.#open().catch(() => undefined);
+    await ended;
   }
 
   /** The instance trapped: nothing in it can be trusted any more. */
