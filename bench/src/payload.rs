@@ -163,21 +163,37 @@ impl StreamReader {
 
     /// Whether exactly `events` events and the stream's end arrived, byte for byte.
     pub(crate) fn is_exact(&self, events: u32) -> bool {
-        let mut rest = self.received.as_slice();
-        for _ in 0..events {
-            let after = rest
-                .strip_prefix(EVENT_HEAD)
-                .and_then(|rest| rest.strip_prefix(STAMP_MARK))
-                .and_then(|rest| rest.split_at_checked(STAMP_DIGITS))
-                .filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
-                .and_then(|(_, rest)| rest.strip_prefix(EVENT_TAIL));
-            match after {
-                Some(after) => rest = after,
-                None => return false,
-            }
-        }
-        rest == STREAM_END
+        is_whole_stream(&self.received, events)
     }
+}
+
+/// Whether `received` is exactly `events` events and the stream's end, byte for byte.
+pub(crate) fn is_whole_stream(received: &[u8], events: u32) -> bool {
+    whole_events(received) == (events, STREAM_END)
+}
+
+/// Whether `received` is the beginning of a stream that has brought at least one whole event.
+pub(crate) fn is_begun_stream(received: &[u8]) -> bool {
+    let (events, rest) = whole_events(received);
+    let head = rest.len().min(EVENT_HEAD.len());
+    events > 0 && rest.get(..head) == EVENT_HEAD.get(..head)
+}
+
+/// How many whole events `received` begins with, and what follows them.
+fn whole_events(received: &[u8]) -> (u32, &[u8]) {
+    let mut rest = received;
+    let mut events = 0;
+    while let Some(after) = rest
+        .strip_prefix(EVENT_HEAD)
+        .and_then(|rest| rest.strip_prefix(STAMP_MARK))
+        .and_then(|rest| rest.split_at_checked(STAMP_DIGITS))
+        .filter(|(digits, _)| digits.iter().all(u8::is_ascii_digit))
+        .and_then(|(_, rest)| rest.strip_prefix(EVENT_TAIL))
+    {
+        events += 1;
+        rest = after;
+    }
+    (events, rest)
 }
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -238,6 +254,18 @@ mod tests {
             assert!(reader.is_exact(3));
             assert!(!reader.is_exact(2));
         }
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_is_begun_once_it_has_an_event() {
+        let two = [event(), event()].concat();
+        let one = event().len();
+        for cut in 0..two.len() {
+            assert_eq!(is_begun_stream(&two[..cut]), cut >= one, "{cut}");
+        }
+        let mut changed = two;
+        changed[one + 3] ^= 1;
+        assert!(!is_begun_stream(&changed));
     }
 
     #[test]

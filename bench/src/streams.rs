@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::load::{Meter, Span};
-use crate::payload::{Ask, Random, now};
+use crate::payload::{Ask, Random, is_begun_stream, is_whole_stream, now};
 use crate::stats::to_f64;
 use crate::target::{Stream, Target};
 use crate::wire::Wire;
@@ -77,8 +77,16 @@ pub(crate) async fn talk(
     Ok(all)
 }
 
-/// Reads one stream of `events` events sent without a pause; bytes of body per second.
-pub(crate) async fn flood(target: &Rc<Target>, events: u32) -> Result<f64> {
+/// What one stream without pauses showed.
+#[derive(Debug)]
+pub(crate) struct Flood {
+    /// Bytes of body.
+    pub(crate) per_second: f64,
+    pub(crate) altered: u64,
+}
+
+/// Reads one stream of `events` events sent without a pause.
+pub(crate) async fn flood(target: &Rc<Target>, events: u32) -> Result<Flood> {
     let mut request = target.request(Ask::Stream {
         events,
         gap: Duration::ZERO,
@@ -90,15 +98,30 @@ pub(crate) async fn flood(target: &Rc<Target>, events: u32) -> Result<f64> {
     if head.status != 200 {
         bail!("answered {}", head.status);
     }
-    let mut bytes = 0_u64;
-    wire.body(head.framing, |piece| bytes += piece.len() as u64)
+    let mut received = Vec::new();
+    wire.body(head.framing, |piece| received.extend_from_slice(piece))
         .await?;
-    Ok(to_f64(bytes) / (to_f64(now().saturating_sub(began)) / 1e9))
+    let seconds = to_f64(now().saturating_sub(began)) / 1e9;
+    Ok(Flood {
+        per_second: to_f64(received.len() as u64) / seconds,
+        altered: u64::from(!is_whole_stream(&received, events)),
+    })
 }
 
-/// How much more memory the process under test holds, in bytes, while `count` streams are open
-/// and each has had an event.
-pub(crate) async fn open_streams(target: &Rc<Target>, count: u32, meter: Meter<'_>) -> Result<f64> {
+/// What streams that stay open showed.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// How much more memory the process under test holds, in bytes.
+    pub(crate) held: f64,
+    pub(crate) altered: u64,
+}
+
+/// Opens `count` streams and measures while each has had an event.
+pub(crate) async fn open_streams(
+    target: &Rc<Target>,
+    count: u32,
+    meter: Meter<'_>,
+) -> Result<Open> {
     let ask = Ask::Stream {
         events: 600,
         gap: Duration::from_secs(1),
@@ -107,9 +130,11 @@ pub(crate) async fn open_streams(target: &Rc<Target>, count: u32, meter: Meter<'
     // Opening a few at a time keeps the listen queue short.
     let opening = Rc::new(Semaphore::new(32));
     let begun = Rc::new(Cell::new(0_u32));
+    let received = Rc::new(RefCell::new(Vec::<Vec<u8>>::new()));
     let mut tasks = JoinSet::new();
     for _ in 0..count {
         let (target, opening, begun) = (Rc::clone(target), Rc::clone(&opening), Rc::clone(&begun));
+        let received = Rc::clone(&received);
         tasks.spawn_local(async move {
             let turn = opening.acquire().await?;
             let mut wire = Wire::connect(target.address).await?;
@@ -119,9 +144,16 @@ pub(crate) async fn open_streams(target: &Rc<Target>, count: u32, meter: Meter<'
                 bail!("answered {}", head.status);
             }
             let mut turn = Some(turn);
-            wire.body(head.framing, |_| {
+            let mut number = 0;
+            wire.body(head.framing, |piece| {
+                let mut received = received.borrow_mut();
                 if turn.take().is_some() {
                     begun.set(begun.get() + 1);
+                    number = received.len();
+                    received.push(Vec::new());
+                }
+                if let Some(stream) = received.get_mut(number) {
+                    stream.extend_from_slice(piece);
                 }
             })
             .await?;
@@ -141,5 +173,11 @@ pub(crate) async fn open_streams(target: &Rc<Target>, count: u32, meter: Meter<'
             opened.with_context(|| format!("only {} of {count} streams opened", begun.get()))?;
         }
     }
-    Ok(meter()?.rss - before)
+    let held = meter()?.rss - before;
+    let received = received.borrow();
+    let exact = received.iter().filter(|stream| is_begun_stream(stream));
+    Ok(Open {
+        held,
+        altered: (received.len() - exact.count()) as u64,
+    })
 }

@@ -62,6 +62,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         Kind::Keyferry(Feature::Unified),
         Kind::Keyferry(Feature::Quiet),
         Kind::Keyferry(Feature::Redis),
+        Kind::NginxTls,
+        Kind::Keyferry(Feature::Tls),
     ];
     if options.before.is_some() {
         kinds.push(Kind::Keyferry(Feature::Before));
@@ -84,11 +86,12 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     } else {
         None
     };
-    let upstream = Upstream::start(&cores)?;
+    let upstream = Upstream::start(&cores, &folder)?;
     tokio::task::spawn_local(stay_awake());
     let setting = Setting {
         cores,
         upstream: upstream.address,
+        upstream_tls: upstream.tls,
         folder,
         relay: options.relay.clone(),
         before: options.before.clone(),

@@ -11,7 +11,7 @@ use crate::payload::Ask;
 use crate::redis::Redis;
 use crate::results::{Results, Section, YARDSTICK};
 use crate::stats::{percentile, to_f64};
-use crate::streams;
+use crate::streams::{self, Open};
 use crate::subject::{Setting, Subject};
 use crate::upstream::Upstream;
 use crate::wire::Wire;
@@ -136,6 +136,10 @@ impl Run {
 
     fn push_load(&mut self, section: &Section, subject: &Subject, load: &mut Load) {
         let requests = load.requests();
+        if requests == 0.0 {
+            // On a machine busy with other things a quick round may be over before an answer.
+            return;
+        }
         self.push(section, s::RATE, subject, requests / load.seconds);
         self.push_latency(section, subject, &mut load.latencies);
         if load.cpu_us > 0.0 {
@@ -257,9 +261,10 @@ impl Run {
         } else {
             self.extent.flood_events
         };
-        let rate = streams::flood(&subject.target, events).await?;
-        self.push(&s::FLOOD, s::THROUGHPUT, subject, rate / MEGABYTE);
-        Ok(0)
+        let flood = streams::flood(&subject.target, events).await?;
+        let rate = flood.per_second / MEGABYTE;
+        self.push(&s::FLOOD, s::THROUGHPUT, subject, rate);
+        Ok(flood.altered)
     }
 
     async fn open(&mut self, subject: &Subject) -> Result<u64> {
@@ -269,7 +274,7 @@ impl Run {
         // What a process has grown to earlier hides what a stream takes: it starts anew, except
         // for those that take a minute to, which are measured as they are, once.
         let section = &s::OPEN;
-        let held = if subject.kind.is_slow() {
+        let open = if subject.kind.is_slow() {
             if self
                 .results
                 .median(section, s::RSS, subject.kind.name())
@@ -282,12 +287,12 @@ impl Run {
             let fresh = subject.kind.start(&self.setting).await?;
             self.open_on(&fresh).await?
         };
-        let per_1000 = held / MEGABYTE * 1000.0 / f64::from(self.extent.streams);
+        let per_1000 = open.held / MEGABYTE * 1000.0 / f64::from(self.extent.streams);
         self.push(section, s::PER_1000, subject, per_1000);
-        Ok(0)
+        Ok(open.altered)
     }
 
-    async fn open_on(&mut self, subject: &Subject) -> Result<f64> {
+    async fn open_on(&mut self, subject: &Subject) -> Result<Open> {
         let meter = || subject.usage();
         let few = Span {
             warm: Duration::ZERO,

@@ -69,10 +69,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
     let redis = Redis::start(cores.redis, &folder)?;
-    let upstream = Upstream::start(&cores)?;
+    let upstream = Upstream::start(&cores, &folder)?;
     let setting = Setting {
         cores,
         upstream: upstream.address,
+        upstream_tls: upstream.tls,
         folder,
         relay: options.relay.clone(),
         before: None,

@@ -12,6 +12,7 @@ use crate::payload::{KEY, PAGE};
 use crate::process::{Process, free_port};
 use crate::seal::Sealer;
 use crate::target::Target;
+use crate::upstream::CERTIFICATE;
 
 const PROVIDER: &str = "openai";
 /// A secret for the ring and the identity, in use nowhere else.
@@ -30,6 +31,8 @@ pub(crate) enum Feature {
     Sealed,
     /// Limits and usage in Redis.
     Redis,
+    /// As usual, with a provider behind TLS, with which it speaks HTTP/2.
+    Tls,
     /// As usual, by another build of the relay.
     Before,
 }
@@ -42,6 +45,7 @@ impl Feature {
             Self::Quiet => "keyferry quiet",
             Self::Sealed => "keyferry sealed",
             Self::Redis => "keyferry redis",
+            Self::Tls => "keyferry, provider over TLS",
             Self::Before => "keyferry before",
         }
     }
@@ -54,7 +58,7 @@ impl Feature {
 
 pub(super) fn start(feature: Feature, setting: &Setting) -> Result<(Option<Process>, Target)> {
     let address = loopback(free_port()?);
-    let slug = feature.name().replace(' ', "-");
+    let slug = feature.name().replace([' ', ','], "-");
     let file = setting.folder.join(format!("{slug}.toml"));
     let admin = loopback(free_port()?);
     std::fs::write(&file, configuration(feature, setting, address, admin)?)?;
@@ -120,16 +124,27 @@ pub(super) fn configuration(
     address: SocketAddr,
     admin: SocketAddr,
 ) -> Result<String> {
+    let base_url = match feature {
+        Feature::Tls => format!("https://{}", setting.upstream_tls),
+        _ => format!("http://{}", setting.upstream),
+    };
     let mut text = format!(
         "[server]\nlisten = \"{address}\"\nadmin_listen = \"{admin}\"\n\
          public_origins = [\"http://{address}\"]\nallowed_origins = [\"{PAGE}\"]\n\n\
          [secrets]\ncurrent = \"bench:{SECRET}\"\nidentity = \"{SECRET}\"\n\n\
-         [providers.{PROVIDER}]\nbase_url = \"http://{}\"\n\n\
+         [providers.{PROVIDER}]\nbase_url = \"{base_url}\"\n\n\
          [limits]\nbyok_requests_per_hour = 1000000000\nconcurrent_requests = 100000\nbyok_tokens_per_hour = 1000000000000\n\
          leases_per_minute = 1000000000\n\
          daily_cap_usd = 1000000.0\n",
-        setting.upstream,
     );
+    if feature == Feature::Tls {
+        let certificate = setting.folder.join(CERTIFICATE);
+        write!(
+            text,
+            "\n[upstream]\nextra_ca = \"{}\"\n",
+            certificate.display()
+        )?;
+    }
     if feature.uses_redis() {
         let url = setting.redis_url.as_deref().context("no Redis runs")?;
         write!(

@@ -26,6 +26,8 @@ pub(crate) use worker::Worker;
 pub(crate) struct Setting {
     pub(crate) cores: Cores,
     pub(crate) upstream: SocketAddr,
+    /// The same over TLS.
+    pub(crate) upstream_tls: SocketAddr,
     /// Where configurations and logs of the run go.
     pub(crate) folder: PathBuf,
     /// The `keyferry-relay` binary.
@@ -42,6 +44,8 @@ pub(crate) struct Setting {
 pub(crate) enum Kind {
     Direct,
     Nginx,
+    /// nginx with a provider behind TLS, with which it speaks HTTP/1.1.
+    NginxTls,
     Keyferry(Feature),
     Portkey,
     LiteLlm,
@@ -60,6 +64,7 @@ impl Kind {
         match self {
             Self::Direct => "direct",
             Self::Nginx => "nginx",
+            Self::NginxTls => "nginx, provider over TLS",
             Self::Keyferry(feature) => feature.name(),
             Self::Portkey => "portkey",
             Self::LiteLlm => "litellm",
@@ -85,7 +90,8 @@ impl Kind {
     pub(crate) async fn start(self, setting: &Setting) -> Result<Subject> {
         let (mut process, mut target) = match self {
             Self::Direct => (None, direct(setting)),
-            Self::Nginx => nginx::start(setting)?,
+            Self::Nginx => nginx::start("http", setting.upstream, setting)?,
+            Self::NginxTls => nginx::start("https", setting.upstream_tls, setting)?,
             Self::Keyferry(feature) => keyferry::start(feature, setting)?,
             Self::Portkey => peers::portkey(setting)?,
             Self::LiteLlm => peers::litellm(setting)?,

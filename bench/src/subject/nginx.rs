@@ -1,5 +1,7 @@
 //! nginx as a bare key-swapping proxy.
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 
 use super::{Setting, loopback};
@@ -10,23 +12,31 @@ use crate::target::Target;
 
 const CONFIGURATION: &str = include_str!("../../nginx.conf");
 
-pub(super) fn start(setting: &Setting) -> Result<(Option<Process>, Target)> {
+/// One before the provider at `upstream`, spoken to by `scheme`.
+pub(super) fn start(
+    scheme: &str,
+    upstream: SocketAddr,
+    setting: &Setting,
+) -> Result<(Option<Process>, Target)> {
     let address = loopback(free_port()?);
+    let folder = setting.folder.join(format!("nginx-{scheme}"));
+    std::fs::create_dir_all(&folder)?;
     let configuration = CONFIGURATION
-        .replace("{folder}", &setting.folder.to_string_lossy())
-        .replace("{upstream}", &setting.upstream.to_string())
+        .replace("{folder}", &folder.to_string_lossy())
+        .replace("{scheme}", scheme)
+        .replace("{upstream}", &upstream.to_string())
         .replace("{listen}", &address.to_string());
-    let file = setting.folder.join("nginx.conf");
+    let file = folder.join("nginx.conf");
     std::fs::write(&file, configuration)?;
     let process = Process::start(
         "nginx",
         pinned(setting.cores.subject, "nginx")
             .arg("-p")
-            .arg(&setting.folder)
+            .arg(&folder)
             .arg("-c")
             .arg(&file)
             .args(["-e", "stderr", "-g", "daemon off;"]),
-        &setting.folder.join("nginx.log"),
+        &folder.join("nginx.log"),
     )?;
     let target = Target {
         address,

@@ -1,7 +1,10 @@
 //! The stand-in for a provider: answers at once, and checks what reaches it.
 
+mod tls;
+
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,26 +40,46 @@ struct Seen {
     altered: AtomicU64,
 }
 
+const REFUSAL: &[u8] = br#"{"error":{"message":"Incorrect API key provided.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
+
 /// A running stand-in, for as long as this process lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
+    /// Plain HTTP/1.1.
     pub(crate) address: SocketAddr,
+    /// TLS, with HTTP/2 or HTTP/1.1.
+    pub(crate) tls: SocketAddr,
     seen: Arc<Seen>,
 }
 
+/// What a stand-in listens with, before it runs.
+struct Listeners {
+    plain: std::net::TcpListener,
+    tls: std::net::TcpListener,
+    certificate: tls::Certificate,
+    seen: Arc<Seen>,
+}
+
+/// The name of the file, in the folder of a run, with the certificate behind which the stand-in
+/// answers over TLS.
+pub(crate) const CERTIFICATE: &str = "provider.pem";
+
 impl Upstream {
     /// Starts one where `cores` has it: in this thread when it shares a core with the load
-    /// generator, where a second thread would add a switch to each request.
-    pub(crate) fn start(cores: &Cores) -> Result<Self> {
+    /// generator, where a second thread would add a switch to each request. Its certificate goes
+    /// to `folder`.
+    pub(crate) fn start(cores: &Cores, folder: &Path) -> Result<Self> {
+        let (own, listeners) = Self::bind()?;
+        std::fs::write(folder.join(CERTIFICATE), &listeners.certificate.pem)?;
         if cores.upstream == cores.generator {
-            return Self::here();
+            listeners.serve()?;
+            return Ok(own);
         }
-        let (own, listener) = Self::bind()?;
-        let (core, seen) = (cores.upstream, Arc::clone(&own.seen));
+        let core = cores.upstream;
         std::thread::Builder::new()
             .name("upstream".to_owned())
             .spawn(move || {
-                if let Err(error) = pin_this_thread(core).and_then(|()| run(listener, seen)) {
+                if let Err(error) = pin_this_thread(core).and_then(|()| run(listeners)) {
                     eprintln!("the stand-in upstream stopped: {error:#}");
                 }
             })?;
@@ -65,20 +88,24 @@ impl Upstream {
 
     /// Starts one in this thread's runtime.
     pub(crate) fn here() -> Result<Self> {
-        let (own, listener) = Self::bind()?;
-        let listener = TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(listener, Arc::clone(&own.seen)));
+        let (own, listeners) = Self::bind()?;
+        listeners.serve()?;
         Ok(own)
     }
 
-    fn bind() -> Result<(Self, std::net::TcpListener)> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
-        let own = Self {
-            address: listener.local_addr()?,
+    fn bind() -> Result<(Self, Listeners)> {
+        let listeners = Listeners {
+            plain: listener()?,
+            tls: listener()?,
+            certificate: tls::Certificate::make()?,
             seen: Arc::default(),
         };
-        Ok((own, listener))
+        let own = Self {
+            address: listeners.plain.local_addr()?,
+            tls: listeners.tls.local_addr()?,
+            seen: Arc::clone(&listeners.seen),
+        };
+        Ok((own, listeners))
     }
 
     /// How many requests so far carried a body that the generator did not send.
@@ -87,13 +114,31 @@ impl Upstream {
     }
 }
 
-fn run(listener: std::net::TcpListener, seen: Arc<Seen>) -> Result<()> {
+impl Listeners {
+    /// Answers in this thread's runtime from now on.
+    fn serve(self) -> Result<()> {
+        let plain = TcpListener::from_std(self.plain)?;
+        let tls = TcpListener::from_std(self.tls)?;
+        tokio::task::spawn_local(accept(plain, Arc::clone(&self.seen)));
+        tokio::task::spawn_local(tls::accept(tls, self.certificate, self.seen));
+        Ok(())
+    }
+}
+
+fn listener() -> Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn run(listeners: Listeners) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        tokio::task::spawn_local(stay_awake());
-        accept(TcpListener::from_std(listener)?, seen).await
+        listeners.serve()?;
+        stay_awake().await;
+        Ok(())
     })
 }
 
@@ -132,8 +177,7 @@ async fn serve(mut wire: Wire, seen: &Seen) -> Result<()> {
         }
         match ask {
             _ if !rightful => {
-                let refusal = br#"{"error":{"message":"Incorrect API key provided.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
-                wire.send(&whole("401 Unauthorized", refusal)).await?;
+                wire.send(&whole("401 Unauthorized", REFUSAL)).await?;
             }
             Some(Ask::Small | Ask::Large) => wire.send(&answer).await?,
             Some(Ask::Stream { events, gap }) => {
