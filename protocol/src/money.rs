@@ -32,7 +32,7 @@ impl PicoUsd {
     /// pico-dollar.
     #[must_use]
     pub fn parse_usd(text: &str) -> Option<Self> {
-        parse_scaled(text, 12).map(Self)
+        parse_scaled(text.as_bytes(), 12).map(Self)
     }
 
     /// This amount `count` times.
@@ -64,12 +64,13 @@ impl fmt::Display for PicoUsd {
 
 /// Reads a non-negative JSON number as a whole multiple of 10^-scale, rounded up. `None` for
 /// other texts and for what does not fit in 64 bits.
-pub(crate) fn parse_scaled(text: &str, scale: i32) -> Option<u64> {
+pub(crate) fn parse_scaled(text: &[u8], scale: i32) -> Option<u64> {
     // Nearly every figure: a whole number that fits whatever its digits are.
-    if scale == 0 && (1..20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return text.parse().ok();
+    if scale == 0 && (1..20).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        let digits = text.iter().map(|digit| u64::from(digit - b'0'));
+        return Some(digits.fold(0, |value, digit| value * 10 + digit));
     }
+    let text = str::from_utf8(text).ok()?;
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),

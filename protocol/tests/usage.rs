@@ -321,6 +321,38 @@ proptest! {
     }
 
     #[test]
+    fn cuts_do_not_matter_to_what_is_broken_either(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 1..6),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+        remove in any::<bool>(),
+    ) {
+        let files = golden();
+        let (name, bytes, _) = which.get(&files);
+        let mut bytes = bytes.clone();
+        for (at, insert, byte) in changes {
+            let at = at.index(bytes.len());
+            // Digits and punctuation more often than what ends the reading at once.
+            let byte = if byte < 0xc0 { b"0123456789-.e\"{}[],: \n"[usize::from(byte) % 22] } else { byte };
+            if insert {
+                bytes.insert(at, byte);
+            } else {
+                bytes[at] = byte;
+            }
+        }
+        let (whole, reader) = read(framing(name), remove, &[&bytes]);
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        let chunks = cut(&bytes, &cuts);
+        let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+        for chunks in [single, chunks] {
+            let (out, other) = read(framing(name), remove, &chunks);
+            prop_assert_eq!(other.usage(), reader.usage());
+            prop_assert_eq!(other.output_bytes(), reader.output_bytes());
+            prop_assert_eq!(&out, &whole);
+        }
+    }
+
+    #[test]
     fn arbitrary_bytes_pass_or_are_whole_events(
         pieces in prop::collection::vec(
             prop::sample::select(vec![

@@ -4,11 +4,15 @@
 //! request body ([`top_level()`]) and reading usage out of an answer as it streams by. It allocates
 //! nothing of the body's size and keeps one bit per nesting level.
 
+mod event;
 mod reader;
+#[cfg(test)]
+pub(crate) mod tests;
 mod text;
 mod top_level;
 
-pub(crate) use reader::{Container, Event, Reader, Sink};
+pub(crate) use event::{Container, Event, Sink, WholeTokens};
+pub(crate) use reader::Reader;
 pub use text::{quote, unescape};
 #[cfg(feature = "relay")]
 pub use top_level::Members;

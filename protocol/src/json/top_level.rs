@@ -1,6 +1,6 @@
 //! Fields of the outermost object, found without building a tree.
 
-use super::{Container, Event, JsonError, Reader, Sink, unescape};
+use super::{Container, Event, JsonError, Reader, Sink, WholeTokens, unescape};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -135,7 +135,7 @@ impl<const N: usize> Members<N> {
     pub(crate) fn read(
         body: &[u8],
         names: &'static [&'static str; N],
-        other: &mut impl Sink,
+        other: &mut impl WholeTokens,
     ) -> Result<Self, JsonError> {
         let mut slots = [Slot::Absent; N];
         check_utf8(body)?;
@@ -179,6 +179,27 @@ impl<A: Sink, B: Sink> Sink for Both<'_, A, B> {
     }
 }
 
+#[cfg(feature = "relay")]
+impl<A: WholeTokens, B: WholeTokens> WholeTokens for Both<'_, A, B> {
+    #[inline]
+    fn key(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.0.key(at, raw)?;
+        self.1.key(at, raw)
+    }
+
+    #[inline]
+    fn string(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.0.string(at, raw)?;
+        self.1.string(at, raw)
+    }
+
+    #[inline]
+    fn scalar(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.0.scalar(at, raw)?;
+        self.1.scalar(at, raw)
+    }
+}
+
 fn check_utf8(body: &[u8]) -> Result<(), JsonError> {
     match core::str::from_utf8(body) {
         Ok(_) => Ok(()),
@@ -195,7 +216,7 @@ fn scan(body: &[u8], names: &[&str], slots: &mut [Slot]) -> Result<(), JsonError
     reader.finish(&mut fields)
 }
 
-struct Fields<'s, 'n> {
+pub(super) struct Fields<'s, 'n> {
     /// The whole of what is read.
     body: &'s [u8],
     names: &'s [&'n str],
@@ -212,7 +233,7 @@ struct Fields<'s, 'n> {
 const LONGEST_KEY: usize = 6 * 32;
 
 impl<'s, 'n> Fields<'s, 'n> {
-    fn new(body: &'s [u8], names: &'s [&'n str], slots: &'s mut [Slot]) -> Self {
+    pub(super) fn new(body: &'s [u8], names: &'s [&'n str], slots: &'s mut [Slot]) -> Self {
         Self {
             body,
             names,
@@ -224,10 +245,9 @@ impl<'s, 'n> Fields<'s, 'n> {
         }
     }
 
-    /// A key ends before `at`.
-    fn key_end(&mut self, at: usize) {
+    /// A key of the outermost object, which ends before `at`.
+    fn key_end(&mut self, raw: &[u8], at: usize) {
         self.current = None;
-        let raw = self.body.get(self.key..at - 1).unwrap_or_default();
         if raw.len() > LONGEST_KEY {
             return;
         }
@@ -261,6 +281,17 @@ impl<'s, 'n> Fields<'s, 'n> {
         if self.depth == 1 && self.current.is_some() {
             self.started = Some((kind, at));
         }
+    }
+
+    /// A value that is no container.
+    #[inline]
+    fn whole(&mut self, kind: Kind, start: usize, end: usize) -> Result<(), JsonError> {
+        if self.depth == 0 {
+            return Err(JsonError::NotAnObject);
+        }
+        self.begin(kind, start);
+        self.end(end);
+        Ok(())
     }
 
     fn end(&mut self, at: usize) {
@@ -306,23 +337,49 @@ impl Sink for Fields<'_, '_> {
                 self.end(at);
             }
             Event::KeyStart if self.depth == 1 => self.key = at + 1,
-            Event::KeyEnd if self.depth == 1 => self.key_end(at),
+            Event::KeyEnd if self.depth == 1 => {
+                let raw = self.body.get(self.key..at - 1).unwrap_or_default();
+                self.key_end(raw, at);
+            }
             Event::StringStart | Event::ScalarStart if self.depth == 0 => {
                 return Err(JsonError::NotAnObject);
             }
             Event::StringStart => self.begin(Kind::String, at),
-            // The first byte of a scalar tells its type.
             Event::ScalarPart(part) if self.depth == 1 && self.started.is_none() => {
-                let kind = match part.first() {
-                    Some(b't' | b'f') => Kind::Bool,
-                    Some(b'n') => Kind::Null,
-                    _ => Kind::Number,
-                };
-                self.begin(kind, at);
+                self.begin(scalar_kind(part), at);
             }
             Event::StringEnd | Event::ScalarEnd => self.end(at),
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl WholeTokens for Fields<'_, '_> {
+    #[inline]
+    fn key(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        if self.depth == 1 {
+            self.key_end(raw, at + raw.len() + 2);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.whole(Kind::String, at, at + raw.len() + 2)
+    }
+
+    #[inline]
+    fn scalar(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.whole(scalar_kind(raw), at, at + raw.len())
+    }
+}
+
+/// The first byte of a scalar tells its type.
+fn scalar_kind(raw: &[u8]) -> Kind {
+    match raw.first() {
+        Some(b't' | b'f') => Kind::Bool,
+        Some(b'n') => Kind::Null,
+        _ => Kind::Number,
     }
 }

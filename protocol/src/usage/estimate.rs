@@ -1,7 +1,7 @@
 //! Estimates, for reservations and for streams that broke off. Rounded against whoever asks: an
 //! estimate that is too low lets someone spend what a cap forbids.
 
-use crate::json::{Event, JsonError, Reader, Sink};
+use crate::json::{Event, JsonError, Reader, Sink, WholeTokens};
 
 /// Output tokens reserved when a request sets no limit of its own.
 pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
@@ -53,9 +53,23 @@ pub(super) struct Counter {
 }
 
 impl Counter {
+    fn string_end(&mut self, length: u64, is_media: bool) {
+        if is_media {
+            self.media += 1;
+        } else {
+            self.text += length + 2;
+        }
+    }
+
     pub(super) fn tokens(&self) -> u64 {
         text_tokens(self.text).saturating_add(self.media * MEDIA_TOKENS)
     }
+}
+
+/// In blocks whose bytes are all looked at: these are compared many at once.
+fn has_space(text: &[u8]) -> bool {
+    text.chunks(64)
+        .any(|block| block.iter().fold(false, |any, &byte| any | (byte == b' ')))
 }
 
 impl Sink for Counter {
@@ -69,14 +83,11 @@ impl Sink for Counter {
             }
             Event::StringPart(part) => {
                 self.string += part.len() as u64;
-                self.has_space = self.has_space || part.contains(&b' ');
+                self.has_space = self.has_space || has_space(part);
             }
             Event::StringEnd => {
-                if self.string > MEDIA_BYTES && !self.has_space {
-                    self.media += 1;
-                } else {
-                    self.text += self.string + 2;
-                }
+                let is_media = self.string > MEDIA_BYTES && !self.has_space;
+                self.string_end(self.string, is_media);
             }
             _ => {}
         }
@@ -84,9 +95,32 @@ impl Sink for Counter {
     }
 }
 
+impl WholeTokens for Counter {
+    #[inline]
+    fn key(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.text += raw.len() as u64;
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        let length = raw.len() as u64;
+        self.string_end(length, length > MEDIA_BYTES && !has_space(raw));
+        Ok(())
+    }
+
+    #[inline]
+    fn scalar(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.text += raw.len() as u64;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::tests::{EventsOnly, almost_json};
+    use proptest::prelude::*;
 
     #[test]
     fn text_counts_by_bytes_and_media_by_piece() {
@@ -102,6 +136,24 @@ mod tests {
             (MEDIA_TOKENS..MEDIA_TOKENS + 20).contains(&tokens),
             "{tokens}"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whole_tokens_count_as_the_events_they_stand_for(
+            text in almost_json(), long in prop::collection::vec(0..9_000_usize, 0..3), space in any::<bool>()
+        ) {
+            let texts = long.iter().map(|length| {
+                let text = "x".repeat(*length);
+                format!("\"{text}{}\",", if space { " " } else { "" })
+            });
+            let text = [b"[", texts.collect::<String>().as_bytes(), &text, b"]"].concat();
+            let mut whole = Counter::default();
+            let end = Reader::new().feed(&text, &mut whole);
+            let mut cut = EventsOnly(Counter::default());
+            prop_assert_eq!(Reader::new().feed(&text, &mut cut), end);
+            prop_assert_eq!(cut.0.tokens(), whole.tokens());
+        }
     }
 
     #[test]

@@ -11,40 +11,14 @@
 //! | `duration` | verbose transcriptions |
 
 use super::Usage;
-use crate::json::{Container, Event, JsonError, Sink};
+use super::fields::{FIGURES, Field, Figure, Scope};
+use crate::json::{Container, Event, JsonError, Sink, WholeTokens};
 use crate::money::{PicoUsd, parse_scaled};
-
-/// What an open container is to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    /// Holds nothing of interest.
-    Dead,
-    RootArray,
-    Root,
-    /// `response`, `message`, `x_groq`
-    Wrapper,
-    Usage,
-    InputDetails,
-    OutputDetails,
-    Metadata,
-    MetadataInput,
-    MetadataOutput,
-    Choices,
-    Choice,
-    Delta,
-    Candidates,
-    Candidate,
-    CandidateContent,
-    Parts,
-    Part,
-}
 
 /// Containers below this depth are never of interest.
 const DEPTH: usize = 8;
-/// No key of interest is longer.
-const KEY: usize = 40;
-/// No number of interest is longer.
-const NUMBER: usize = 32;
+/// No key and no number of interest is longer, and of a longer number this much counts.
+const LONGEST: usize = 32;
 
 /// Whether the current event's `choices` has been seen, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,239 +29,20 @@ pub(super) enum Choices {
     Filled,
 }
 
-/// A figure as providers report it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Figure {
-    Input,
-    Output,
-    Total,
-    Cached,
-    CacheWrite,
-    AudioInput,
-    AudioOutput,
-    Reasoning,
-    Milliseconds,
-    Duration,
-    Cost,
-    /// Anthropic counts these two beside `input_tokens`, not within.
-    BesideCached,
-    BesideWrite,
-    /// Gemini's parts of input and output.
-    Prompt,
-    ToolPrompt,
-    Candidates,
-    Thoughts,
-    /// Of one modality in Gemini's details.
-    TokenCount,
-}
-
-const FIGURES: usize = Figure::TokenCount as usize + 1;
-
-/// Where figures stand: container, field, figure, and the power of ten it is kept in.
-const FIELDS: [(Scope, &str, Figure, i32); 26] = [
-    (Scope::Usage, "prompt_tokens", Figure::Input, 0),
-    (Scope::Usage, "input_tokens", Figure::Input, 0),
-    (Scope::Usage, "completion_tokens", Figure::Output, 0),
-    (Scope::Usage, "output_tokens", Figure::Output, 0),
-    (Scope::Usage, "total_tokens", Figure::Total, 0),
-    (Scope::Usage, "prompt_cache_hit_tokens", Figure::Cached, 0),
-    (
-        Scope::Usage,
-        "cache_read_input_tokens",
-        Figure::BesideCached,
-        0,
-    ),
-    (
-        Scope::Usage,
-        "cache_creation_input_tokens",
-        Figure::BesideWrite,
-        0,
-    ),
-    (Scope::Usage, "cost", Figure::Cost, 12),
-    (Scope::Usage, "seconds", Figure::Milliseconds, 3),
-    (
-        Scope::Usage,
-        "prompt_audio_seconds",
-        Figure::Milliseconds,
-        3,
-    ),
-    (Scope::InputDetails, "cached_tokens", Figure::Cached, 0),
-    (
-        Scope::InputDetails,
-        "cache_write_tokens",
-        Figure::CacheWrite,
-        0,
-    ),
-    (Scope::InputDetails, "audio_tokens", Figure::AudioInput, 0),
-    (Scope::OutputDetails, "audio_tokens", Figure::AudioOutput, 0),
-    (
-        Scope::OutputDetails,
-        "reasoning_tokens",
-        Figure::Reasoning,
-        0,
-    ),
-    (Scope::Metadata, "promptTokenCount", Figure::Prompt, 0),
-    (
-        Scope::Metadata,
-        "toolUsePromptTokenCount",
-        Figure::ToolPrompt,
-        0,
-    ),
-    (
-        Scope::Metadata,
-        "candidatesTokenCount",
-        Figure::Candidates,
-        0,
-    ),
-    (Scope::Metadata, "thoughtsTokenCount", Figure::Thoughts, 0),
-    (
-        Scope::Metadata,
-        "cachedContentTokenCount",
-        Figure::Cached,
-        0,
-    ),
-    (Scope::MetadataInput, "tokenCount", Figure::TokenCount, 0),
-    (Scope::MetadataOutput, "tokenCount", Figure::TokenCount, 0),
-    (Scope::Root, "duration", Figure::Duration, 3),
-    // Beta names of Gemini's Interactions API.
-    (Scope::Usage, "total_input_tokens", Figure::Input, 0),
-    (Scope::Usage, "total_output_tokens", Figure::Output, 0),
-];
-
-/// How containers lead into each other: from, field (empty: any), what opens, to.
-const STEPS: [(Scope, &str, Container, Scope); 26] = [
-    (Scope::RootArray, "", Container::Object, Scope::Root),
-    (Scope::Root, "usage", Container::Object, Scope::Usage),
-    (
-        Scope::Root,
-        "usageMetadata",
-        Container::Object,
-        Scope::Metadata,
-    ),
-    (Scope::Root, "response", Container::Object, Scope::Wrapper),
-    (Scope::Root, "message", Container::Object, Scope::Wrapper),
-    (Scope::Root, "x_groq", Container::Object, Scope::Wrapper),
-    (Scope::Wrapper, "usage", Container::Object, Scope::Usage),
-    (
-        Scope::Wrapper,
-        "usageMetadata",
-        Container::Object,
-        Scope::Metadata,
-    ),
-    (
-        Scope::Usage,
-        "prompt_tokens_details",
-        Container::Object,
-        Scope::InputDetails,
-    ),
-    (
-        Scope::Usage,
-        "input_tokens_details",
-        Container::Object,
-        Scope::InputDetails,
-    ),
-    (
-        Scope::Usage,
-        "input_token_details",
-        Container::Object,
-        Scope::InputDetails,
-    ),
-    (
-        Scope::Usage,
-        "completion_tokens_details",
-        Container::Object,
-        Scope::OutputDetails,
-    ),
-    (
-        Scope::Usage,
-        "output_tokens_details",
-        Container::Object,
-        Scope::OutputDetails,
-    ),
-    (
-        Scope::Usage,
-        "output_token_details",
-        Container::Object,
-        Scope::OutputDetails,
-    ),
-    (
-        Scope::Metadata,
-        "promptTokensDetails",
-        Container::Array,
-        Scope::MetadataInput,
-    ),
-    (
-        Scope::Metadata,
-        "candidatesTokensDetails",
-        Container::Array,
-        Scope::MetadataOutput,
-    ),
-    (
-        Scope::MetadataInput,
-        "",
-        Container::Object,
-        Scope::MetadataInput,
-    ),
-    (
-        Scope::MetadataOutput,
-        "",
-        Container::Object,
-        Scope::MetadataOutput,
-    ),
-    (Scope::Root, "choices", Container::Array, Scope::Choices),
-    (Scope::Choices, "", Container::Object, Scope::Choice),
-    (Scope::Root, "delta", Container::Object, Scope::Delta),
-    (Scope::Choice, "delta", Container::Object, Scope::Delta),
-    (
-        Scope::Root,
-        "candidates",
-        Container::Array,
-        Scope::Candidates,
-    ),
-    (Scope::Candidates, "", Container::Object, Scope::Candidate),
-    (
-        Scope::Candidate,
-        "content",
-        Container::Object,
-        Scope::CandidateContent,
-    ),
-    (
-        Scope::CandidateContent,
-        "parts",
-        Container::Array,
-        Scope::Parts,
-    ),
-];
-
-fn inner_scope(scope: Scope, key: &[u8], container: Container) -> Scope {
-    match scope {
-        Scope::Delta => return Scope::Delta,
-        Scope::Parts => return Scope::Part,
-        _ => {}
-    }
-    STEPS
-        .iter()
-        .find(|(from, field, opens, _)| {
-            *from == scope && *opens == container && (field.is_empty() || field.as_bytes() == key)
-        })
-        .map_or(Scope::Dead, |step| step.3)
-}
-
 #[derive(Debug)]
 pub(super) struct Extractor {
-    scopes: [Scope; DEPTH],
+    /// What the innermost container is.
+    scope: Scope,
+    /// What those around it are, the outermost first.
+    outer: [Scope; DEPTH + 1],
     depth: usize,
-    key: [u8; KEY],
-    key_len: usize,
-    number: [u8; NUMBER],
-    number_len: usize,
+    /// What the field being read holds.
+    field: Field,
+    /// What comes in parts: of a key, a number, or a short string.
+    parts: [u8; LONGEST],
+    parts_len: usize,
     /// Gemini's `{modality, tokenCount}` items, in either order.
     modality_is_audio: bool,
-    /// The value of `modality` is being read: how much of `AUDIO` has matched.
-    modality: Option<usize>,
-    counting: bool,
-    /// A number written as a string is being read.
-    quoted_number: bool,
     /// The latest report of each figure counts.
     figures: [Option<u64>; FIGURES],
     reported: bool,
@@ -304,16 +59,13 @@ const AUDIO: &[u8] = b"AUDIO";
 impl Extractor {
     pub(super) const fn new() -> Self {
         Self {
-            scopes: [Scope::Dead; DEPTH],
+            scope: Scope::Dead,
+            outer: [Scope::Dead; DEPTH + 1],
             depth: 0,
-            key: [0; KEY],
-            key_len: 0,
-            number: [0; NUMBER],
-            number_len: 0,
+            field: Field::Nothing,
+            parts: [0; LONGEST],
+            parts_len: 0,
             modality_is_audio: false,
-            modality: None,
-            counting: false,
-            quoted_number: false,
             figures: [None; FIGURES],
             reported: false,
             output_bytes: 0,
@@ -324,10 +76,9 @@ impl Extractor {
 
     /// Begins the next JSON text of a stream; figures read so far stay.
     pub(super) fn next_text(&mut self) {
+        self.scope = Scope::Dead;
         self.depth = 0;
-        self.key_len = 0;
-        self.modality = None;
-        self.counting = false;
+        self.field = Field::Nothing;
         self.choices = Choices::Absent;
         self.event_reports = false;
     }
@@ -387,17 +138,6 @@ impl Extractor {
         })
     }
 
-    fn scope(&self) -> Scope {
-        match self.depth.checked_sub(1) {
-            Some(index) => self.scopes.get(index).copied().unwrap_or(Scope::Dead),
-            None => Scope::Dead,
-        }
-    }
-
-    fn key(&self) -> &[u8] {
-        self.key.get(..self.key_len).unwrap_or_default()
-    }
-
     fn open(&mut self, container: Container) {
         let inside = if self.depth == 0 {
             match container {
@@ -405,32 +145,40 @@ impl Extractor {
                 Container::Array => Scope::RootArray,
             }
         } else {
-            inner_scope(self.scope(), self.key(), container)
+            self.scope.inside(self.field, container)
         };
         if inside == Scope::Choices {
             self.choices = Choices::Empty;
         }
-        if self.scope() == Scope::Choices {
+        if self.scope == Scope::Choices {
             self.choices = Choices::Filled;
         }
         if matches!(inside, Scope::MetadataInput | Scope::MetadataOutput) {
             self.modality_is_audio = false;
             self.set(Figure::TokenCount, None);
         }
-        if let Some(slot) = self.scopes.get_mut(self.depth) {
-            *slot = inside;
+        if let Some(slot) = self.outer.get_mut(self.depth) {
+            *slot = self.scope;
         }
+        self.scope = if self.depth < DEPTH {
+            inside
+        } else {
+            Scope::Dead
+        };
         self.depth += 1;
-        self.key_len = 0;
+        self.field = self.scope.element();
     }
 
     fn close(&mut self) {
-        let closed = self.scope();
+        self.depth = self.depth.saturating_sub(1);
+        let around = self.outer.get(self.depth).copied().unwrap_or(Scope::Dead);
+        let closed = core::mem::replace(&mut self.scope, around);
+        self.field = around.element();
         if matches!(closed, Scope::Usage | Scope::Metadata) {
             self.reported = true;
             self.event_reports = true;
         }
-        let is_item = self.depth >= 2 && self.scopes.get(self.depth - 2) == Some(&closed);
+        let is_item = closed == around;
         if is_item && self.modality_is_audio {
             match closed {
                 Scope::MetadataInput => {
@@ -442,85 +190,53 @@ impl Extractor {
                 _ => {}
             }
         }
-        self.depth = self.depth.saturating_sub(1);
-        self.key_len = 0;
     }
 
-    fn string_start(&mut self) {
-        let scope = self.scope();
-        let key = self.key.get(..self.key_len).unwrap_or_default();
-        let in_details = matches!(scope, Scope::MetadataInput | Scope::MetadataOutput);
-        self.modality = (in_details && key == b"modality").then_some(0);
-        self.quoted_number = scope == Scope::Root && key == b"duration";
-        self.counting = match scope {
-            Scope::Delta => !matches!(key, b"role" | b"type" | b"id" | b"name" | b"stop_reason"),
-            Scope::Choice | Scope::Part => key == b"text",
-            Scope::Root => key == b"delta",
-            _ => false,
-        };
-        self.number_len = 0;
-    }
-
-    fn number_part(&mut self, part: &[u8]) {
-        append(&mut self.number, &mut self.number_len, part);
+    /// Keeps as much of a part as is of interest. A key that is cut equals none.
+    fn keep(&mut self, part: &[u8]) {
+        let room = self.parts.get_mut(self.parts_len..).unwrap_or_default();
+        let taken = part.len().min(room.len());
+        if let (Some(slots), Some(bytes)) = (room.get_mut(..taken), part.get(..taken)) {
+            slots.copy_from_slice(bytes);
+        }
+        self.parts_len += taken;
     }
 
     fn string_part(&mut self, part: &[u8]) {
-        if self.quoted_number {
-            self.number_part(part);
-        }
-        if self.counting {
-            self.output_bytes = self.output_bytes.saturating_add(part.len() as u64);
-        }
-        if let Some(matched) = self.modality {
-            let fits = AUDIO
-                .get(matched..)
-                .is_some_and(|rest| rest.starts_with(part));
-            self.modality = fits.then_some(matched + part.len());
+        match self.field {
+            Field::Text | Field::Piece => {
+                self.output_bytes = self.output_bytes.saturating_add(part.len() as u64);
+            }
+            Field::Quoted(..) | Field::Modality => self.keep(part),
+            _ => {}
         }
     }
 
-    fn string_end(&mut self) {
-        self.counting = false;
-        if self.modality.take() == Some(AUDIO.len()) {
-            self.modality_is_audio = true;
-        }
-        if core::mem::take(&mut self.quoted_number) {
-            self.scalar_end();
+    /// A string ends, of which this is kept.
+    fn string_end(&mut self, raw: &[u8]) {
+        match self.field {
+            Field::Quoted(figure, scale) => self.number(figure, scale, raw),
+            Field::Modality if raw == AUDIO => self.modality_is_audio = true,
+            _ => {}
         }
     }
 
-    fn scalar_end(&mut self) {
-        let scope = self.scope();
-        if scope == Scope::Dead {
-            return;
+    fn scalar_end(&mut self, raw: &[u8]) {
+        if self.scope == Scope::Choices {
+            self.choices = Choices::Filled;
         }
-        let field = FIELDS
-            .iter()
-            .find(|(from, field, ..)| *from == scope && field.as_bytes() == self.key());
-        let Some(&(_, _, figure, scale)) = field else {
-            return;
-        };
-        let number = self
-            .number
-            .get(..self.number_len)
-            .and_then(|raw| str::from_utf8(raw).ok());
+        if let Field::Number(figure, scale) | Field::Quoted(figure, scale) = self.field {
+            self.number(figure, scale, raw);
+        }
+    }
+
+    fn number(&mut self, figure: Figure, scale: i32, raw: &[u8]) {
+        let number = raw.get(..LONGEST).unwrap_or(raw);
         // `null` (OpenAI writes some) and nonsense leave the earlier figure.
-        if let Some(value) = number.and_then(|number| parse_scaled(number, scale)) {
+        if let Some(value) = parse_scaled(number, scale) {
             self.set(figure, Some(value));
         }
     }
-}
-
-/// Adds what fits. A text that is cut is longer than any of interest, so it equals none: the
-/// buffers are longer than all of them.
-fn append(buffer: &mut [u8], length: &mut usize, part: &[u8]) {
-    let room = buffer.get_mut(*length..).unwrap_or_default();
-    let taken = part.len().min(room.len());
-    if let (Some(slots), Some(bytes)) = (room.get_mut(..taken), part.get(..taken)) {
-        slots.copy_from_slice(bytes);
-    }
-    *length += taken;
 }
 
 impl Sink for Extractor {
@@ -529,24 +245,48 @@ impl Sink for Extractor {
         match event {
             Event::Open(container) => self.open(container),
             Event::Close(_) => self.close(),
-            Event::KeyStart => self.key_len = 0,
-            Event::KeyPart(part) if self.scope() != Scope::Dead => {
-                append(&mut self.key, &mut self.key_len, part);
+            Event::KeyStart | Event::StringStart | Event::ScalarStart => self.parts_len = 0,
+            Event::KeyPart(part) | Event::ScalarPart(part) => self.keep(part),
+            Event::KeyEnd => {
+                self.field = self
+                    .scope
+                    .field(self.parts.get(..self.parts_len).unwrap_or_default())
             }
-            Event::KeyPart(_) => {}
-            Event::KeyEnd => {}
-            Event::StringStart => self.string_start(),
             Event::StringPart(part) => self.string_part(part),
-            Event::StringEnd => self.string_end(),
-            Event::ScalarStart => self.number_len = 0,
-            Event::ScalarPart(part) => self.number_part(part),
+            Event::StringEnd => {
+                let parts = self.parts;
+                self.string_end(parts.get(..self.parts_len).unwrap_or_default());
+            }
             Event::ScalarEnd => {
-                if self.scope() == Scope::Choices {
-                    self.choices = Choices::Filled;
-                }
-                self.scalar_end();
+                let parts = self.parts;
+                self.scalar_end(parts.get(..self.parts_len).unwrap_or_default());
             }
         }
+        Ok(())
+    }
+}
+
+impl WholeTokens for Extractor {
+    #[inline]
+    fn key(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.field = self.scope.field(raw);
+        Ok(())
+    }
+
+    #[inline]
+    fn string(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        match self.field {
+            Field::Text | Field::Piece => {
+                self.output_bytes = self.output_bytes.saturating_add(raw.len() as u64);
+            }
+            _ => self.string_end(raw),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn scalar(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
+        self.scalar_end(raw);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@
 
 mod estimate;
 mod extract;
+mod fields;
 mod reader;
 mod request;
 
