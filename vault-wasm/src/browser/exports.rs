@@ -76,7 +76,6 @@ impl Vault {
                 Ok(steps) => vault.run(steps).await,
                 Err(error) => Err(error),
             };
-            drop(flush_behind(vault));
             outcome.map_err(|error| js::error(&error))
         }))
     }
@@ -91,8 +90,8 @@ impl Vault {
         self.inner.lock(Reason::Requested);
     }
 
-    /// Writes what is not written yet, also what a lock left behind. Resolves when that is done or
-    /// has turned out impossible.
+    /// Writes what is not written yet, also what a lock left behind: the shell asks for it once a
+    /// call's answer is on its way. Resolves when that is done or has turned out impossible.
     pub fn flush(&self) -> Promise {
         flush_behind(Rc::clone(&self.inner))
     }
@@ -167,7 +166,6 @@ async fn fetch(vault: Inner, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
     let outcome = vault.fetch(&parsed).await;
-    drop(flush_behind(Rc::clone(&vault)));
     match outcome {
         Ok(Outcome::Answer { answer, key, meter }) => Ok(Builder::new()
             .set("response", with_meter(vault, answer.0, meter))

@@ -148,6 +148,11 @@ export class Host {
     }
   }
 
+  /** Has usage and log written. Called once an answer is on its way: nobody waits for them. */
+  writeBehind(): void {
+    void this.#session?.vault.flush();
+  }
+
   #open(): Promise<Session> {
     if (this.#opening) return this.#opening;
     const config = this.#config;

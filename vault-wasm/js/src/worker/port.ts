@@ -143,6 +143,7 @@ export class Port {
       this.post({ t: "failed", id, failure: toFailure(thrown) });
     } finally {
       wipe(args);
+      this.#host.writeBehind();
     }
   }
 
@@ -183,6 +184,8 @@ export class Port {
       this.#answer(id, running, answer.response);
     } catch (thrown) {
       if (this.#running.delete(id)) this.post({ t: "failed", id, failure: toFailure(thrown) });
+    } finally {
+      this.#host.writeBehind();
     }
   }
 
