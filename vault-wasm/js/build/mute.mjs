@@ -58,12 +58,34 @@ export function mute(wasm) {
   const muted = functions.filter(silent);
   if (muted.length === 0) throw new Error("The module has no panics by name: is its name section missing?");
   for (const { ref } of muted) binaryen.Function.setBody(ref, module.unreachable());
-  const text = Buffer.from(module.emitBinary()).toString("latin1");
-  // As long as before, so that nothing moves.
-  const blank = text.replace(PLACES, (place) => "\0".repeat(place.length));
-  const [left] = blank.match(/[\w/.-]*\/[\w-]+\.rs/) ?? [];
+  const bytes = Buffer.from(module.emitBinary());
+  for (let index = 0; index < module.getNumDataSegments(); index += 1) {
+    const segment = module.getDataSegmentInfo(module.getDataSegmentByIndex(index));
+    // As long as before, so that nothing moves.
+    withoutPlaces(segment).copy(bytes, bytes.indexOf(Buffer.from(segment.data)));
+  }
+  const [left] = bytes.toString("latin1").match(/[\w/.-]*\/[\w-]+\.rs/) ?? [];
   if (left) throw new Error(`The module names ${left}: the build's paths must not be in it.`);
-  return Buffer.from(blank, "latin1");
+  return bytes;
+}
+
+/**
+ * A segment with the names of source files blanked, and the places in them: `core::panic::Location`
+ * is four words, the address and length of the name, line and column.
+ *
+ * @param {{ offset: number, data: ArrayBuffer }} segment
+ */
+function withoutPlaces({ offset, data }) {
+  const bytes = Buffer.from(data.slice());
+  const names = new Map();
+  for (const { 0: name, index } of bytes.toString("latin1").matchAll(PLACES)) {
+    names.set(offset + index, name.length);
+    bytes.fill(0, index, index + name.length);
+  }
+  for (let at = -offset & 3; at + 16 <= bytes.length; at += 4) {
+    if (names.get(bytes.readUInt32LE(at)) === bytes.readUInt32LE(at + 4)) bytes.fill(0, at, at + 16);
+  }
+  return bytes;
 }
 
 /** Binaryen escapes what WebAssembly's text format does not take: `\5b` is `[`. */
