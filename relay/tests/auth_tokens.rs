@@ -1,25 +1,14 @@
 //! App tokens at the relay's door, by secret and by a real JWKS server.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod support;
-mod token_support;
-
 use std::time::Duration;
 
 use axum::body::Body;
 use serde_json::json;
-use support::{CANARY, Reply, StandIn, TestRelay, parse_config};
-use token_support::{
-    AUDIENCE, JwksServer, SECRET, SigningKey, claims, good_token, hs256, jwks_config, now,
-    secret_config,
+
+use crate::support::tokens::{
+    AUDIENCE, JwksServer, SECRET, SigningKey, claims, good_token, hs256, jwks_config, secret_config,
 };
+use crate::support::{CANARY, Reply, StandIn, TestRelay, now, parse_config};
 
 const MODELS: &str = "/providers/openai/v1/models";
 

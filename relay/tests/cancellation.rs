@@ -1,21 +1,12 @@
 //! A client that leaves takes the provider connection with it, in every phase, within a second.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{CANARY, TestRelay, closes_within_a_second, raw_provider, read_head};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+
+use crate::support::{CANARY, TestRelay, closes_within_a_second, raw_provider, read_head};
 
 /// What the provider reports: that it is where the client should leave, then whether it was left.
 #[derive(Debug, PartialEq)]

@@ -1,18 +1,9 @@
 //! So many calls of one caller at a time, counted until each answer has ended.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use axum::body::Body;
-use support::{ChannelBody, StandIn, TestRelay};
 use tokio::sync::mpsc;
+
+use crate::support::{CANARY, ChannelBody, Reply, StandIn, TestRelay};
 
 fn ask(relay: &TestRelay, key: &str) -> http::Request<Body> {
     relay
@@ -56,7 +47,7 @@ async fn the_third_of_two_waits_for_one_to_end() {
     assert_eq!(provider.count(), 2);
 
     open.lock().unwrap().remove(0);
-    support::Reply::read(first).await;
+    Reply::read(first).await;
     drop(second);
     let mut status = 429;
     for _ in 0..50 {
@@ -77,7 +68,7 @@ async fn the_third_of_two_waits_for_one_to_end() {
 async fn a_key_in_a_native_body_is_refused() {
     let provider = StandIn::ok().await;
     let relay = TestRelay::with_provider(provider.address, "").await;
-    let body = format!(r#"{{"model":"gpt-4o","note":"{}"}}"#, support::CANARY);
+    let body = format!(r#"{{"model":"gpt-4o","note":"{}"}}"#, CANARY);
     let reply = relay
         .post("/providers/openai/v1/chat/completions", &body)
         .await;

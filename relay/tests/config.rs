@@ -1,11 +1,10 @@
 //! Configuration: what is refused names its field, and no secret is printed.
 
-mod support;
-
 use std::path::Path;
 
 use keyferry_relay::Config;
-use support::parse_config;
+
+use crate::support::parse_config;
 
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let environment = environment

@@ -1,17 +1,8 @@
 //! What surrounds every route: origins, hosts, preflights, hardening, methods.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use axum::body::Body;
-use support::{CANARY, Reply, StandIn, TestRelay};
+
+use crate::support::{CANARY, Reply, StandIn, TestRelay, send};
 
 const APP: &str = "https://app.example";
 
@@ -342,7 +333,7 @@ async fn the_page_and_the_frame_are_apart() {
             .header("host", format!("localhost:{}", vault.port()))
             .body(Body::empty())
             .unwrap();
-        support::send(vault, request)
+        send(vault, request)
     };
 
     let page = with(&relay, "GET", "/", &[]).await;

@@ -1,20 +1,11 @@
 //! Limits of a connection and requests that two parsers could read differently.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::{CANARY, StandIn, TestRelay, raw_exchange};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::support::{CANARY, StandIn, TestRelay, raw_exchange};
 
 fn request(relay: &TestRelay, head: &str) -> Vec<u8> {
     head.replace("HOST", &format!("localhost:{}", relay.address.port()))

@@ -1,16 +1,5 @@
 //! Audio in a bucket: a relay that was told of one by AWS's variables, and a stand-in for S3 that
 //! keeps what it is sent.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod jobs_support;
-mod process_support;
-mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,10 +10,11 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::Request;
-use jobs_support::{FLAC, SAID, TRANSCRIBE, answer, eventually, form};
-use process_support::{Program, free_address};
 use serde_json::Value;
-use support::{CANARY, Reply, Seen, StandIn, json_response, providers_at, send};
+
+use crate::support::jobs::{FLAC, SAID, TRANSCRIBE, answer, eventually, form, is_final};
+use crate::support::process::{Program, free_address};
+use crate::support::{CANARY, Reply, Seen, StandIn, json_response, providers_at, send};
 
 type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
@@ -158,7 +148,7 @@ impl Relay {
                 .body(Body::empty())
                 .unwrap();
             let now = Reply::read(send(self.address, request).await).await.json();
-            if jobs_support::is_final(&now) {
+            if is_final(&now) {
                 return now;
             }
             assert!(Instant::now() < deadline, "{now}");

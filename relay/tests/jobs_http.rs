@@ -1,31 +1,23 @@
 //! Jobs within one process, as clients meet them: made, followed, cancelled, refused.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod jobs_support;
-mod support;
-mod token_support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use jobs_support::{
-    CHAT_ANSWER, Events, FLAC, Job, QUICK, SAID, TRANSCRIBE, answer, ask, cancel, chat,
-    chat_request, ended, eventually, here, order, order_with, status, until, upload, upload_with,
-};
 use serde_json::{Value, json};
-use support::{
-    CANARY, StandIn, closes_within_a_second, json_response, raw_provider, read_head, refused,
-};
-use token_support::{SECRET, claims, hs256, secret_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::jobs::{
+    CHAT_ANSWER, Events, FLAC, Job, QUICK, SAID, TRANSCRIBE, answer, ask, cancel, chat,
+    chat_request, ended, eventually, form, here, order, order_with, status, until, upload,
+    upload_with,
+};
+use crate::support::tokens::{SECRET, claims, hs256, secret_config};
+use crate::support::{
+    CANARY, StandIn, TestRelay, closes_within_a_second, json_response, raw_provider, read_head,
+    refused,
+};
 
 #[tokio::test]
 async fn a_chat_is_answered_later_and_forgotten_on_demand() {
@@ -181,7 +173,7 @@ async fn a_client_that_listens_sees_the_job_being_worked_on() {
         }
     })
     .await;
-    let relay = support::TestRelay::with_provider(address, QUICK).await;
+    let relay = TestRelay::with_provider(address, QUICK).await;
     let job = chat(&relay).await;
     let mut events = Events::open(&relay, &job).await;
     let mut phases = Vec::new();
@@ -211,7 +203,7 @@ async fn cancelling_ends_the_providers_connection() {
         }
     })
     .await;
-    let relay = support::TestRelay::with_provider(address, QUICK).await;
+    let relay = TestRelay::with_provider(address, QUICK).await;
     let job = chat(&relay).await;
     eventually("the provider is called", || {
         seen_called.load(Ordering::SeqCst) == 1
@@ -338,7 +330,7 @@ async fn an_unreachable_provider_fails_the_job_after_its_attempts() {
         listener.local_addr().unwrap()
     };
     let config = "[jobs]\nbackoff_ms = 10\nmax_attempts = 3\n";
-    let relay = support::TestRelay::with_provider(address, config).await;
+    let relay = TestRelay::with_provider(address, config).await;
     let job = chat(&relay).await;
     let done = ended(&relay, &job).await;
     assert_eq!(
@@ -400,7 +392,7 @@ async fn a_job_that_waits_past_its_lease_fails() {
         while stream.read(&mut rest).await.unwrap_or(0) > 0 {}
     })
     .await;
-    let relay = support::TestRelay::with_provider(address, "[jobs]\nconcurrency = 1\n").await;
+    let relay = TestRelay::with_provider(address, "[jobs]\nconcurrency = 1\n").await;
     let first = chat(&relay).await;
     until(&relay, &first, |now| now["status"] == "active").await;
     let terms = json!({ "provider": "openai", "ttlSeconds": 1 });
@@ -551,8 +543,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!("[jobs]\naudio = \"file://{}\"\n", folder.path().display());
     let relay = here(&provider, &config).await;
-    let (content_type, body) =
-        jobs_support::form(&TRANSCRIBE, Some(&[FLAC, &[7; 900_000]].concat()));
+    let (content_type, body) = form(&TRANSCRIBE, Some(&[FLAC, &[7; 900_000]].concat()));
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nhost: localhost:{}\r\nx-byok-key: {CANARY}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
         relay.address.port(),

@@ -1,18 +1,9 @@
 //! `POST /v1/keys/test`: verdicts from the error shapes providers really send.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use axum::body::Body;
 use axum::response::Response;
-use support::{CANARY, Reply, StandIn, TestRelay, json_response};
+
+use crate::support::{CANARY, Reply, StandIn, TestRelay, json_response, raw_provider, read_head};
 
 async fn test(relay: &TestRelay, provider: &str, deep: bool) -> Reply {
     relay
@@ -127,8 +118,8 @@ async fn an_absent_or_silent_provider_is_no_verdict_on_the_key() {
         (200, &"unreachable".into())
     );
 
-    let silent = support::raw_provider(|mut stream| async move {
-        support::read_head(&mut stream).await;
+    let silent = raw_provider(|mut stream| async move {
+        read_head(&mut stream).await;
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     })
     .await;

@@ -1,18 +1,12 @@
 //! Limits as clients meet them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-mod token_support;
 
 use axum::body::Body;
 use axum::response::Response;
-use support::{CANARY, Reply, Seen, StandIn, TestRelay, json_response};
+
+use crate::support::tokens::{good_token, secret_config, token_with_plan};
+use crate::support::{
+    CANARY, Reply, Seen, StandIn, TestRelay, json_response, parse_config, providers_at,
+};
 
 const CHAT: &str = r#"{"model":"gpt-4o","messages":[]}"#;
 const OTHER: &str = "sk-proj-otherotherotherotherotherotherotherotherother";
@@ -197,10 +191,7 @@ async fn key_tests_are_ten_a_minute() {
 
 #[tokio::test]
 async fn made_up_app_tokens_are_counted() {
-    let config = format!(
-        "{}\n[limits]\nfailures_per_hour = 3\n",
-        token_support::secret_config()
-    );
+    let config = format!("{}\n[limits]\nfailures_per_hour = 3\n", secret_config());
     let (_provider, relay) = relay(&config).await;
     for _ in 0..3 {
         let reply = chat(&relay, CANARY, &[("authorization", "Bearer a.b.c")]).await;
@@ -208,7 +199,7 @@ async fn made_up_app_tokens_are_counted() {
     }
     let reply = chat(&relay, CANARY, &[("authorization", "Bearer a.b.c")]).await;
     assert_limited(&reply, "failures_per_hour", "1200");
-    let good = format!("Bearer {}", token_support::good_token());
+    let good = format!("Bearer {}", good_token());
     assert_eq!(
         chat(&relay, CANARY, &[("authorization", &good)])
             .await
@@ -222,10 +213,10 @@ async fn plans_have_limits_of_their_own_and_subjects_share_theirs() {
     let config = format!(
         "{}\n[limits]\nbyok_requests_per_hour = 1\n[plans.pro]\ntiers = [0]\nbyok_requests_per_hour = 3\n\
          [plans.default]\ntiers = [0]\n",
-        token_support::secret_config()
+        secret_config()
     );
     let (_provider, relay) = relay(&config).await;
-    let plain = format!("Bearer {}", token_support::good_token());
+    let plain = format!("Bearer {}", good_token());
     assert_eq!(
         chat(&relay, CANARY, &[("authorization", &plain)])
             .await
@@ -234,7 +225,7 @@ async fn plans_have_limits_of_their_own_and_subjects_share_theirs() {
     );
     let refused = chat(&relay, OTHER, &[("authorization", &plain)]).await;
     assert_eq!(refused.status, 429, "one subject, whatever its keys");
-    let pro = format!("Bearer {}", token_support::token_with_plan("pro"));
+    let pro = format!("Bearer {}", token_with_plan("pro"));
     let report = limits(&relay, &[("authorization", &pro)]).await;
     assert_eq!(report["plan"], "pro");
     assert_eq!(report["perProvider"]["user"]["requestsPerHour"], 3);
@@ -250,7 +241,7 @@ async fn a_rotated_secret_names_everybody_anew_without_a_restart() {
     let (provider, relay) = relay(&first).await;
     assert_eq!(chat(&relay, CANARY, &[]).await.status, 200);
     assert_eq!(chat(&relay, CANARY, &[]).await.status, 429);
-    let reread = support::parse_config(&support::providers_at(provider.address, &second));
+    let reread = parse_config(&providers_at(provider.address, &second));
     relay.relay.reload(reread).unwrap();
     assert_eq!(chat(&relay, CANARY, &[]).await.status, 200);
     assert_eq!(chat(&relay, CANARY, &[]).await.status, 429);

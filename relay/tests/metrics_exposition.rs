@@ -1,15 +1,5 @@
 //! What the metrics say, and that their names are the documented ones.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,7 +7,8 @@ use axum::body::Body;
 use axum::response::Response;
 use keyferry_protocol::{FallbackReason, Payer, Verdict};
 use keyferry_relay::{FinishedRequest, Metrics, UpstreamFailure};
-use support::{CANARY, ChannelBody, Reply, StandIn, TestRelay, json_response, send};
+
+use crate::support::{CANARY, ChannelBody, Reply, StandIn, TestRelay, json_response, send};
 
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yaml");

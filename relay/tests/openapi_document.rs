@@ -1,20 +1,11 @@
 //! The description against the relay it describes.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 
 use axum::body::Body;
 use serde_json::Value;
-use support::{CANARY, Reply, StandIn, TestRelay};
+
+use crate::support::{CANARY, Reply, StandIn, TestRelay};
 
 const METHODS: [&str; 6] = ["get", "post", "put", "patch", "delete", "options"];
 

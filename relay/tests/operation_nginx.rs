@@ -1,18 +1,6 @@
 //! The shipped nginx site in front of the relay, with the real nginx: streams are passed on as
 //! they arrive, in both directions, and nothing of a key is written down.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod process_support;
-mod seal_support;
-mod support;
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -25,20 +13,21 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use process_support::{Process, SERVER, free_address};
 use rcgen::generate_simple_self_signed;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use seal_support::{FIRST, Vault, secrets};
-use support::{
-    CANARY, ChannelBody, Reply, StandIn, closes_within_a_second, providers_at, raw_provider,
-    read_head,
-};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::support::process::{Process, SERVER, free_address};
+use crate::support::seal::{FIRST, Vault, secrets};
+use crate::support::{
+    CANARY, ChannelBody, Reply, StandIn, closes_within_a_second, providers_at, raw_provider,
+    read_head,
+};
 
 const SITE: &str = include_str!("../../deploy/nginx/keyferry.conf");
 

@@ -1,17 +1,5 @@
 //! The binary as an operator runs it: commands, logs, reload, shutdown.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod process_support;
-mod support;
-mod token_support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,9 +8,10 @@ use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use hyper_util::rt::TokioIo;
-use process_support::{Process, SERVER, free_address, run};
-use support::{CANARY, ChannelBody, Reply, StandIn, json_response, providers_at, send};
-use token_support::{good_token, secret_config};
+
+use crate::support::process::{Process, SERVER, free_address, run};
+use crate::support::tokens::{SECRET, good_token, secret_config};
+use crate::support::{CANARY, ChannelBody, Reply, StandIn, json_response, providers_at, send};
 
 fn request(process: &Process, path: &str) -> http::request::Builder {
     Request::builder()
@@ -72,7 +61,7 @@ fn check_config_prints_what_is_in_effect_without_secrets() {
         out.contains("[redacted]") && !out.contains("CANARY"),
         "{out}"
     );
-    assert!(!out.contains(token_support::SECRET));
+    assert!(!out.contains(SECRET));
 
     std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:1\"\nlisten_on = 1\n").unwrap();
     let (code, _, err) = run(&["check-config", "--config", path], &[]);

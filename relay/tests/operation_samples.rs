@@ -1,13 +1,5 @@
 //! The shipped samples are accepted by the relay they are for.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
 use std::path::Path;
 
 use keyferry_relay::Config;

@@ -1,16 +1,5 @@
 //! TLS on the relay's own listener, with certificates made for the test.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod process_support;
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +9,19 @@ use axum::response::Response;
 use http::Request;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use process_support::{Process, SERVER, run};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::{
-    CANARY, ChannelBody, StandIn, closes_within_a_second, providers_at, raw_provider, read_head,
-};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::support::process::{Process, SERVER, free_address, run};
+use crate::support::{
+    CANARY, ChannelBody, StandIn, closes_within_a_second, providers_at, raw_exchange, raw_provider,
+    read_head,
+};
 
 const TLS: &str = "[tls]\ncertificate = \"FOLDER/chain.pem\"\nkey = \"FOLDER/key.pem\"\n";
 
@@ -136,7 +127,7 @@ async fn both_protocols_over_tls_and_none_without() {
         Ok((200, Some(b"http/1.1".to_vec())))
     );
     assert_eq!(get(&process, trusted, &[]).await, Ok((200, None)));
-    let plain = support::raw_exchange(
+    let plain = raw_exchange(
         process.address,
         b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
         Duration::from_secs(2),
@@ -183,7 +174,7 @@ fn unusable_certificates_are_named_before_anything_is_served() {
     write(folder.path(), &certificate());
     std::fs::write(path("empty.pem"), "").unwrap();
     std::fs::write(path("other.pem"), certificate().signing_key.serialize_pem()).unwrap();
-    let address = process_support::free_address().to_string();
+    let address = free_address().to_string();
     for (chain, key, expected) in [
         ("missing.pem", "key.pem", "missing.pem"),
         ("empty.pem", "key.pem", "empty.pem"),

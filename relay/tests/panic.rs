@@ -1,16 +1,6 @@
 //! A panic in a handler is an answer of 500 and a log line with its place; what it said, which may
 //! be a key, goes nowhere.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod support;
-
 use std::process::Command;
 use std::sync::Arc;
 
@@ -19,8 +9,9 @@ use axum::body::{Body, Bytes};
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use keyferry_relay::{EdgeLayer, telemetry};
-use support::{CANARY, Reply, TestRelay, send};
 use tokio::net::TcpListener;
+
+use crate::support::{CANARY, Reply, TestRelay, send};
 
 /// A body that panics once it is asked for.
 struct Broken;
@@ -95,7 +86,12 @@ async fn how_it_ends(address: std::net::SocketAddr, request: http::Request<Body>
 #[test]
 fn panics_say_their_place_only() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "handlers_panic", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "panic::handlers_panic",
+            "--nocapture",
+        ])
         .env("RUST_BACKTRACE", "full")
         .output()
         .unwrap();
@@ -113,7 +109,7 @@ fn panics_say_their_place_only() {
     let places = logged
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|line| line["message"] == "panic" && line["file"] == "relay/tests/panic.rs");
+        .filter(|line| line["message"] == "panic" && line["file"] == file!());
     assert_eq!(places.count(), 4, "{logged}");
     let secret = CANARY.strip_prefix("sk-proj-").unwrap();
     for window in secret.as_bytes().windows(8) {

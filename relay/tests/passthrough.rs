@@ -1,18 +1,9 @@
 //! `/providers/{id}/{*path}`: the key swap, what crosses and what does not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use axum::body::Body;
 use axum::response::Response;
-use support::{CANARY, StandIn, TestRelay, json_response};
+
+use crate::support::{CANARY, ChannelBody, StandIn, TestRelay, json_response};
 
 #[tokio::test]
 async fn each_provider_gets_the_key_in_its_own_form() {
@@ -307,7 +298,7 @@ async fn oversized_bodies_are_refused_announced_or_not() {
     let request = relay
         .request("POST", path)
         .header("x-byok-key", CANARY)
-        .body(Body::new(support::ChannelBody(receiver)))
+        .body(Body::new(ChannelBody(receiver)))
         .unwrap();
     let reply = relay.reply(request).await;
     assert_eq!(

@@ -1,21 +1,12 @@
 //! Who pays, end to end: user key × client choice × operator × route × what the provider does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::response::Response;
-use support::{Reply, Seen, StandIn, TestRelay, json_response};
+
+use crate::support::{Reply, Seen, StandIn, TestRelay, json_response, raw_provider, read_head};
 
 const GOOD: &str = "sk-proj-goodgoodgoodgoodgoodgoodgoodgoodgoodgoodgood";
 const BAD: &str = "sk-proj-badbadbadbadbadbadbadbadbadbadbadbadbadbadbad";
@@ -298,10 +289,10 @@ async fn not_once_the_provider_had_the_request() {
     // Accepts, reads, and hangs up without a word: it may have done the work.
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
-    let provider = support::raw_provider(move |mut stream| {
+    let provider = raw_provider(move |mut stream| {
         let seen = Arc::clone(&seen);
         async move {
-            support::read_head(&mut stream).await;
+            read_head(&mut stream).await;
             seen.store(true, Ordering::Relaxed);
         }
     })

@@ -1,20 +1,14 @@
 //! Money and use as clients meet them: caps, what an answer cost, what a broken one is charged.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
-use support::{CANARY, Reply, Seen, StandIn, TestRelay, json_response};
+
+use crate::support::{
+    CANARY, ChannelBody, Reply, Seen, StandIn, TestRelay, json_response, raw_provider, read_head,
+};
 
 /// Ten cents a request, whatever is in it.
 const DIME: &str = "[prices.\"my-model\"]\nrequest_usd = 0.10\n";
@@ -45,7 +39,7 @@ fn events(chunks: &[&str]) -> Response {
     }
     Response::builder()
         .header("content-type", "text/event-stream")
-        .body(Body::new(support::ChannelBody(receiver)))
+        .body(Body::new(ChannelBody(receiver)))
         .unwrap()
 }
 
@@ -267,9 +261,9 @@ async fn every_providers_own_report_is_read() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_off_is_charged_an_estimate() {
-    let provider = support::raw_provider(|mut stream| async move {
+    let provider = raw_provider(|mut stream| async move {
         use tokio::io::AsyncWriteExt as _;
-        support::read_head(&mut stream).await;
+        read_head(&mut stream).await;
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let chunk = format!("{:x}\r\n{DELTA}\r\n", DELTA.len());
         let _ = stream.write_all(format!("{head}{chunk}").as_bytes()).await;
@@ -297,7 +291,7 @@ async fn a_stream_its_client_leaves_is_charged_an_estimate() {
         });
         Response::builder()
             .header("content-type", "text/event-stream")
-            .body(Body::new(support::ChannelBody(receiver)))
+            .body(Body::new(ChannelBody(receiver)))
             .unwrap()
     })
     .await;

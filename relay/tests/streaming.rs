@@ -1,21 +1,12 @@
 //! Answers arrive as the provider sends them, and never end cleanly when the provider did not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use support::{CANARY, TestRelay, raw_provider, read_head};
 use tokio::io::AsyncWriteExt as _;
+
+use crate::support::{CANARY, ChannelBody, TestRelay, raw_provider, read_head, send};
 
 const SSE_HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -183,10 +174,10 @@ async fn uploads_stream_too() {
     let request = relay
         .request("POST", "/providers/openai/v1/files")
         .header("x-byok-key", CANARY)
-        .body(Body::new(support::ChannelBody(receiver)))
+        .body(Body::new(ChannelBody(receiver)))
         .unwrap();
     let address = relay.address;
-    let reply = tokio::spawn(async move { support::send(address, request).await });
+    let reply = tokio::spawn(async move { send(address, request).await });
     for piece in ["first", "second"] {
         sender.send(piece.as_bytes().to_vec()).await.unwrap();
         let arrived = tokio::time::timeout(Duration::from_secs(1), pieces.recv())

@@ -1,19 +1,9 @@
 //! Plans and app tokens on unified routes.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
-
-mod support;
-mod token_support;
-
 use axum::body::Body;
-use support::{CANARY, Reply, StandIn, TestRelay};
-use token_support::{secret_config, token_with_plan};
+
+use crate::support::tokens::{secret_config, token_with_plan};
+use crate::support::{CANARY, Reply, StandIn, TestRelay};
 
 fn config() -> String {
     format!(

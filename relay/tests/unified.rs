@@ -1,17 +1,8 @@
 //! The OpenAI-shaped routes: where a model leads, and what arrives there.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use axum::body::Body;
-use support::{CANARY, StandIn, TestRelay};
+
+use crate::support::{CANARY, StandIn, TestRelay};
 
 /// A key whose form tells no provider.
 const NEUTRAL: &str = "neutral-0123456789-abcdefghij";

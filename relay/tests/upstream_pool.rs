@@ -1,22 +1,13 @@
 //! Connections to a provider are used again, and one that the provider has closed costs no request.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{TestRelay, raw_provider, read_head};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
+
+use crate::support::{TestRelay, raw_provider, read_head};
 
 const MODELS: &str = "/providers/openai/v1/models";
 const ANSWER: &[u8] =

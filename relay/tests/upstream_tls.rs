@@ -1,15 +1,5 @@
 //! Providers as they really are: behind TLS, over HTTP/2.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +8,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{CANARY, ChannelBody, TestRelay};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+
+use crate::support::{CANARY, ChannelBody, TestRelay, parse_config, send};
 
 /// A certificate for `localhost`, and the file an operator would name.
 struct Authority {
@@ -158,7 +149,7 @@ async fn streams_over_http2_and_resets_when_the_client_leaves() {
         .unwrap();
     let asking = {
         let address = relay.address;
-        tokio::spawn(async move { support::send(address, request).await })
+        tokio::spawn(async move { send(address, request).await })
     };
     assert_eq!(
         reports.recv().await.unwrap(),
@@ -243,7 +234,7 @@ async fn an_unknown_authority_gets_no_key() {
 
 #[tokio::test]
 async fn unreadable_authorities_stop_the_start() {
-    let config = support::parse_config("[upstream]\nextra_ca = \"/nowhere/ca.pem\"\n");
+    let config = parse_config("[upstream]\nextra_ca = \"/nowhere/ca.pem\"\n");
     let error = keyferry_relay::Upstream::new(&config)
         .unwrap_err()
         .to_string();

@@ -1,8 +1,9 @@
 //! `cargo xtask check`: everything CI asks of the text of the tree, before any test.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::examples;
 use crate::process::{self, step};
@@ -68,10 +69,59 @@ pub(crate) fn run() -> Result<ExitCode> {
     );
     check("types of the examples", "node", &format!("{tsc} examples"));
 
+    let modules = "modules of the relay's tests";
+    step(modules);
+    let forgotten = forgotten(&root().join("relay/tests"))?;
+    if !forgotten.is_empty() {
+        eprintln!("error: no `mod` for {}", forgotten.join(", "));
+        failed.push(modules);
+    }
+
     if failed.is_empty() {
         println!("all checks passed");
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("failed: {}", failed.join("; "));
     Ok(ExitCode::FAILURE)
+}
+
+/// The Rust files and folders below `folder` that are no module: the compiler leaves out the tests
+/// in them without a word.
+fn forgotten(folder: &Path) -> Result<Vec<String>> {
+    let parent = ["main.rs", "mod.rs"].map(|name| folder.join(name));
+    let parent = parent.iter().find(|file| file.exists());
+    let parent = parent.with_context(|| format!("{} is no module", folder.display()))?;
+    let modules = std::fs::read_to_string(parent)?;
+    let mut forgotten = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let rust = path.extension().is_some_and(|extension| extension == "rs") || path.is_dir();
+        if rust && path != *parent && !declares(&modules, &name) {
+            forgotten.push(path.display().to_string());
+        } else if path.is_dir() {
+            forgotten.extend(self::forgotten(&path)?);
+        }
+    }
+    Ok(forgotten)
+}
+
+/// Whether the Rust file `text` has the module `name` in a file of its own.
+fn declares(text: &str, name: &str) -> bool {
+    let declaration = format!("mod {name};");
+    text.lines()
+        .any(|line| line.strip_prefix("pub(crate) ").unwrap_or(line) == declaration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_those_declared() {
+        let text = "//! mod c;\n\nmod a;\npub(crate) mod b;\nmod d {}\n";
+        for (name, declared) in [("a", true), ("b", true), ("c", false), ("d", false)] {
+            assert_eq!(declares(text, name), declared, "{name}");
+        }
+    }
 }

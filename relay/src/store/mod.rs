@@ -8,9 +8,8 @@
 //!    sharded maps, one process    Lua scripts, one hash slot per caller
 //! ```
 //!
-//! Both do the same, proven by one suite that runs on each (`tests/store_conformance.rs`,
-//! `tests/redis_store.rs`). A relayed call costs one operation before ([`Store::admit`]) and one
-//! after ([`Store::settle`]).
+//! Both do the same, proven by one suite that runs on each (`tests/conformance/store.rs`). A
+//! relayed call costs one operation before ([`Store::admit`]) and one after ([`Store::settle`]).
 
 mod admission;
 mod any;

@@ -1,19 +1,19 @@
-//! A relay and stand-in providers on loopback, over real TCP.
+//! A relay and stand-in providers on loopback, over real TCP; below, what some of the tests share.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
+pub(crate) mod jobs;
+pub(crate) mod leases;
+pub(crate) mod log;
+pub(crate) mod process;
+pub(crate) mod redis;
+pub(crate) mod seal;
+pub(crate) mod secrecy;
+pub(crate) mod tokens;
+pub(crate) mod worker;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -29,23 +29,44 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A key no log, header or body may show beyond the provider's auth header.
-pub const CANARY: &str = "sk-proj-CANARYcanaryCANARY0123456789abcdefGHIJKLMN";
+pub(crate) const CANARY: &str = "sk-proj-CANARYcanaryCANARY0123456789abcdefGHIJKLMN";
 
-pub fn parse_config(text: &str) -> Config {
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+}
+
+pub(crate) fn parse_config(text: &str) -> Config {
     Config::parse(text, Path::new("test"), std::iter::empty()).unwrap()
 }
 
+/// A loopback port nobody listens on: below those that the system gives to connections, of which
+/// other tests make some at the same time, and low enough that the second port of a node in a
+/// Redis cluster (10,000 above) exists.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let given = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = 10_000 + given.local_addr().unwrap().port() % 20_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A running relay.
-pub struct TestRelay {
-    pub address: SocketAddr,
-    pub vault: Option<SocketAddr>,
-    pub relay: Arc<Relay>,
-    pub server: Arc<Server>,
+pub(crate) struct TestRelay {
+    pub(crate) address: SocketAddr,
+    pub(crate) vault: Option<SocketAddr>,
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) server: Arc<Server>,
 }
 
 impl TestRelay {
     /// Starts on a free port with the configuration `text`; `server.listen` is replaced.
-    pub async fn start(text: &str) -> Self {
+    pub(crate) async fn start(text: &str) -> Self {
         let config = parse_config(text);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -78,12 +99,12 @@ impl TestRelay {
     }
 
     /// A relay whose providers are all at `provider`.
-    pub async fn with_provider(provider: SocketAddr, more: &str) -> Self {
+    pub(crate) async fn with_provider(provider: SocketAddr, more: &str) -> Self {
         Self::start(&providers_at(provider, more)).await
     }
 
     /// A request builder with the relay's host.
-    pub fn request(&self, method: &str, path: &str) -> http::request::Builder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> http::request::Builder {
         Request::builder()
             .method(method)
             .uri(path)
@@ -91,12 +112,12 @@ impl TestRelay {
     }
 
     /// Sends over a connection of its own.
-    pub async fn send(&self, request: Request<Body>) -> http::Response<Incoming> {
+    pub(crate) async fn send(&self, request: Request<Body>) -> http::Response<Incoming> {
         send(self.address, request).await
     }
 
     /// `GET` with the canary key.
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         let request = self
             .request("GET", path)
             .header("x-byok-key", CANARY)
@@ -106,7 +127,7 @@ impl TestRelay {
     }
 
     /// `POST` of JSON with the canary key.
-    pub async fn post(&self, path: &str, json: &str) -> Reply {
+    pub(crate) async fn post(&self, path: &str, json: &str) -> Reply {
         let request = self
             .request("POST", path)
             .header("x-byok-key", CANARY)
@@ -117,13 +138,13 @@ impl TestRelay {
     }
 
     /// Sends a request built with [`Self::request`] and reads the whole answer.
-    pub async fn reply(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn reply(&self, request: Request<Body>) -> Reply {
         Reply::read(self.send(request).await).await
     }
 }
 
 /// Configuration with every built-in provider at `provider`, and `more` in front.
-pub fn providers_at(provider: SocketAddr, more: &str) -> String {
+pub(crate) fn providers_at(provider: SocketAddr, more: &str) -> String {
     let mut text = more.to_owned();
     for id in [
         "openai",
@@ -145,7 +166,7 @@ pub fn providers_at(provider: SocketAddr, more: &str) -> String {
     text.replace("BASE_URL", &format!("http://{provider}"))
 }
 
-pub async fn send(address: SocketAddr, request: Request<Body>) -> http::Response<Incoming> {
+pub(crate) async fn send(address: SocketAddr, request: Request<Body>) -> http::Response<Incoming> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
@@ -161,14 +182,14 @@ pub async fn send(address: SocketAddr, request: Request<Body>) -> http::Response
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
-    pub async fn read(response: http::Response<Incoming>) -> Self {
+    pub(crate) async fn read(response: http::Response<Incoming>) -> Self {
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         Self {
@@ -178,20 +199,20 @@ impl Reply {
         }
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The relay's code, checked to be the same in all three places.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let code = self.header("x-byok-error").unwrap_or_default().to_owned();
         if !code.is_empty() {
             let document = self.json();
@@ -208,7 +229,7 @@ impl Reply {
 
 /// Asserts that the relay refused, and how.
 #[track_caller]
-pub fn refused(reply: &Reply, status: u16, code: &str) {
+pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!(
         (reply.status, reply.code().as_str()),
         (status, code),
@@ -219,23 +240,23 @@ pub fn refused(reply: &Reply, status: u16, code: &str) {
 
 /// What a stand-in saw.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub method: Method,
-    pub uri: Uri,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// A stand-in provider that answers by a function and remembers what it was asked.
-pub struct StandIn {
-    pub address: SocketAddr,
+pub(crate) struct StandIn {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
 }
 
 impl StandIn {
     /// Answers every request, once it has been read whole, with what `answer` makes of it.
-    pub async fn start<F>(answer: F) -> Self
+    pub(crate) async fn start<F>(answer: F) -> Self
     where
         F: Fn(&Seen) -> Response + Clone + Send + Sync + 'static,
     {
@@ -268,19 +289,19 @@ impl StandIn {
     }
 
     /// Answers everything with 200 and `{}`.
-    pub async fn ok() -> Self {
+    pub(crate) async fn ok() -> Self {
         Self::start(|_| json_response(200, "{}")).await
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
-    pub fn only(&self) -> Seen {
+    pub(crate) fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "expected one provider request");
         seen[0].clone()
@@ -293,7 +314,7 @@ impl Drop for StandIn {
     }
 }
 
-pub fn json_response(status: u16, body: &str) -> Response {
+pub(crate) fn json_response(status: u16, body: &str) -> Response {
     Response::builder()
         .status(status)
         .header("content-type", "application/json")
@@ -318,7 +339,7 @@ async fn serve_router(router: Router) -> (SocketAddr, JoinHandle<()>) {
 }
 
 /// A provider by hand: one function per accepted connection.
-pub async fn raw_provider<F, R>(connection: F) -> SocketAddr
+pub(crate) async fn raw_provider<F, R>(connection: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> R + Send + 'static,
     R: Future<Output = ()> + Send + 'static,
@@ -335,7 +356,7 @@ where
 }
 
 /// Reads a request head.
-pub async fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -348,7 +369,7 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// Waits for the other end to close; true when it does within a second.
-pub async fn closes_within_a_second(stream: &mut TcpStream) -> bool {
+pub(crate) async fn closes_within_a_second(stream: &mut TcpStream) -> bool {
     let mut buffer = [0; 4096];
     tokio::time::timeout(Duration::from_secs(1), async {
         while let Ok(read) = stream.read(&mut buffer).await {
@@ -362,7 +383,7 @@ pub async fn closes_within_a_second(stream: &mut TcpStream) -> bool {
 }
 
 /// Writes `bytes` on a fresh connection and returns everything that comes back within `wait`.
-pub async fn raw_exchange(address: SocketAddr, bytes: &[u8], wait: Duration) -> String {
+pub(crate) async fn raw_exchange(address: SocketAddr, bytes: &[u8], wait: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
@@ -371,7 +392,7 @@ pub async fn raw_exchange(address: SocketAddr, bytes: &[u8], wait: Duration) -> 
 }
 
 /// A body that arrives in chunks, its length unknown beforehand.
-pub struct ChannelBody(pub tokio::sync::mpsc::Receiver<Vec<u8>>);
+pub(crate) struct ChannelBody(pub tokio::sync::mpsc::Receiver<Vec<u8>>);
 
 impl http_body::Body for ChannelBody {
     type Data = Bytes;

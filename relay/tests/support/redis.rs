@@ -1,12 +1,13 @@
 //! Real Redis servers for tests, each on a free loopback port with a folder of its own.
-#![allow(dead_code)] // each test binary uses a part
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::support::free_port;
 
 /// One `redis-server`. Killed when dropped.
 pub(crate) struct RedisServer {
@@ -186,21 +187,6 @@ impl RedisCluster {
 
     pub(crate) fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()
-    }
-}
-
-/// A port nobody listens on, low enough that the cluster's second port (10,000 above) exists.
-fn free_port() -> u16 {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let port = 10_000 + port % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

@@ -1,23 +1,18 @@
 //! A vault's session with a relay, made by the vault's own half.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::body::Body;
 use keyferry_protocol::sealed::{Binding, KeySet, Sealer};
 use keyferry_protocol::{Fallback, base64url};
 use serde_json::Value;
 
-use crate::support::{CANARY, TestRelay};
+use crate::support::{CANARY, TestRelay, now};
 
-pub const IDENTITY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
-pub const FIRST: &str = "a:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-pub const SECOND: &str = "b:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const IDENTITY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";
+pub(crate) const FIRST: &str = "a:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const SECOND: &str = "b:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 /// `[secrets]` with this ring and an identity, and `more` in the same table.
-pub fn secrets(current: &str, accept: &[&str], more: &str) -> String {
+pub(crate) fn secrets(current: &str, accept: &[&str], more: &str) -> String {
     let accept: Vec<String> = accept.iter().map(|entry| format!("\"{entry}\"")).collect();
     format!(
         "[secrets]\ncurrent = \"{current}\"\nidentity = \"{IDENTITY}\"\naccept = [{}]\n{more}\n",
@@ -25,24 +20,16 @@ pub fn secrets(current: &str, accept: &[&str], more: &str) -> String {
     )
 }
 
-/// Unix time in seconds.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-}
-
 /// A vault session with a relay.
-pub struct Vault {
-    pub sealer: Sealer,
-    pub origin: String,
+pub(crate) struct Vault {
+    pub(crate) sealer: Sealer,
+    pub(crate) origin: String,
     nonce: u8,
 }
 
 impl Vault {
     /// Reads the key set of `relay` and encapsulates.
-    pub async fn open(relay: &TestRelay, entropy: u8) -> Self {
+    pub(crate) async fn open(relay: &TestRelay, entropy: u8) -> Self {
         let request = relay
             .request("GET", "/.well-known/keyferry")
             .body(Body::empty())
@@ -53,7 +40,7 @@ impl Vault {
     }
 
     /// Verifies the key set in `document` under the identity it names, and encapsulates.
-    pub fn new(document: &Value, origin: String, entropy: u8) -> Self {
+    pub(crate) fn new(document: &Value, origin: String, entropy: u8) -> Self {
         let field =
             |name: &str| base64url::decode(document["sealing"][name].as_str().unwrap()).unwrap();
         let set = KeySet::open(
@@ -73,7 +60,7 @@ impl Vault {
     }
 
     /// Seals the canary, now, for a request whose `X-BYOK-Provider` is `provider`.
-    pub fn seal(&mut self, method: &str, target: &str, provider: &str) -> String {
+    pub(crate) fn seal(&mut self, method: &str, target: &str, provider: &str) -> String {
         let origin = self.origin.clone();
         let binding = Binding {
             origin: &origin,
@@ -86,7 +73,7 @@ impl Vault {
     }
 
     /// Seals the canary for this time and binding.
-    pub fn seal_at(&mut self, time: u64, binding: &Binding<'_>) -> String {
+    pub(crate) fn seal_at(&mut self, time: u64, binding: &Binding<'_>) -> String {
         self.nonce += 1;
         self.sealer
             .seal(CANARY.as_bytes(), binding, time, [self.nonce; 12])

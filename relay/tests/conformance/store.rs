@@ -1,6 +1,5 @@
 //! What every store must do. Each implementation runs all of it: `store_conformance!` makes one
 //! test per behaviour from a function that opens a fresh store.
-#![allow(dead_code)] // tests of faults use the builders only
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -766,10 +765,9 @@ pub(crate) async fn no_lease_outlives_five_minutes<S: Store>(f: Fixture<S>) {
 }
 
 /// One test per behaviour; `$open` is an async function returning a [`Fixture`].
-#[macro_export]
 macro_rules! store_conformance {
     ($open:path) => {
-        store_conformance! { $open:
+        $crate::conformance::store::store_conformance! { $open:
             requests_are_limited_exactly, accounts_do_not_share_limits,
             a_limit_of_zero_allows_nothing, tokens_are_paid_after_the_call,
             a_refused_call_takes_nothing, the_cap_holds_exactly,
@@ -790,7 +788,9 @@ macro_rules! store_conformance {
     ($open:path: $($behaviour:ident,)*) => {$(
         #[tokio::test]
         async fn $behaviour() {
-            $crate::store_suite::$behaviour($open().await).await;
+            $crate::conformance::store::$behaviour($open().await).await;
         }
     )*};
 }
+
+pub(crate) use store_conformance;

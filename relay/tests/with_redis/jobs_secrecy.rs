@@ -1,32 +1,18 @@
 //! What Redis, its files, whoever listens to it, the audio folder and the logs see of a job: that
 //! there is one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod jobs_support;
-#[path = "jobs_support/worker.rs"]
-mod jobs_worker;
-mod process_support;
-mod redis_support;
-mod secrecy_support;
-mod support;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use jobs_support::{FLAC, Job, SAID, TRANSCRIBE, answer, chat, ended, eventually, upload};
-use jobs_worker::Shop;
 use keyferry_protocol::base64url;
-use redis_support::RedisServer;
-use secrecy_support::{contents, keys, leaked, monitor, strings};
 use serde_json::json;
-use support::{CANARY, StandIn};
+
+use crate::support::jobs::{FLAC, Job, SAID, TRANSCRIBE, answer, chat, ended, eventually, upload};
+use crate::support::redis::RedisServer;
+use crate::support::secrecy::{contents, keys, leaked, monitor, strings};
+use crate::support::worker::Shop;
+use crate::support::{CANARY, StandIn};
 
 fn dump(redis: &RedisServer) -> Vec<u8> {
     keys(redis)

@@ -1,6 +1,5 @@
 //! What every ledger of jobs must do. `ledger_conformance!` makes one test per rule from a function
 //! that opens a fresh ledger.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -357,10 +356,9 @@ pub(crate) async fn a_caller_has_so_many_open_jobs<L: Ledger>(f: Fixture<L>) {
 }
 
 /// One test per rule, each on a fresh ledger from `$open`.
-#[macro_export]
 macro_rules! ledger_conformance {
     ($open:path) => {
-        $crate::ledger_conformance!($open:
+        $crate::conformance::ledger::ledger_conformance!($open:
             a_job_goes_from_queue_to_result,
             every_change_has_a_version_of_its_own,
             only_the_proof_reads_and_cancels,
@@ -378,7 +376,9 @@ macro_rules! ledger_conformance {
     ($open:path: $($rule:ident),*) => {$(
         #[tokio::test]
         async fn $rule() {
-            $crate::job_suite::$rule($open().await).await;
+            $crate::conformance::ledger::$rule($open().await).await;
         }
     )*};
 }
+
+pub(crate) use ledger_conformance;

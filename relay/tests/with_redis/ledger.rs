@@ -1,20 +1,11 @@
 //! The ledger in Redis does what every ledger must do, on one server and on a cluster.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod job_suite;
-mod redis_support;
 
 use std::sync::{Arc, OnceLock};
 
-use job_suite::{Fixture, NOON};
 use keyferry_relay::store::{ManualClock, RedisSettings, RedisStore, Time};
-use redis_support::{RedisCluster, RedisServer};
+
+use crate::conformance::ledger::{Fixture, NOON, ledger_conformance};
+use crate::support::redis::{RedisCluster, RedisServer};
 
 async fn open(urls: &[String], cluster: bool) -> Fixture<RedisStore> {
     let clock = Arc::new(ManualClock::at(NOON));

@@ -1,15 +1,5 @@
 //! Redis frozen, killed, restarted, full, failed over: every operation ends in time, nothing is
 //! half-written, and all comes back by itself.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod redis_support;
-mod store_suite;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -19,8 +9,9 @@ use keyferry_relay::store::{
     CallerId, Decision, Health, LeaseAction, LeaseId, Outcome, Rate, RedisSettings, RedisStore,
     Settled, Store, StoreError, Time,
 };
-use redis_support::{RedisCluster, RedisServer};
-use store_suite::{account, ended, random, request, reserving};
+
+use crate::conformance::store::{account, ended, random, request, reserving};
+use crate::support::redis::{RedisCluster, RedisServer};
 
 /// No request may wait longer because of Redis.
 const BOUND: Duration = Duration::from_secs(1);

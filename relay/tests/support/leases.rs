@@ -1,22 +1,17 @@
 //! Leases as clients make and present them, on a store of either kind.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
-
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use crate::redis_support::RedisServer;
+use crate::support::redis::RedisServer;
+use crate::support::seal::FIRST;
 use crate::support::{CANARY, Reply, StandIn, TestRelay};
 
-pub const FIRST: &str = "a:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-pub const SECOND: &str = "b:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-
 /// Ten cents a request, whatever is in it.
-pub const DIME: &str = "[prices.\"my-model\"]\nrequest_usd = 0.10\n";
+pub(crate) const DIME: &str = "[prices.\"my-model\"]\nrequest_usd = 0.10\n";
 
 /// `[secrets]` with this ring.
-pub fn secrets(current: &str, accept: &[&str]) -> String {
+pub(crate) fn secrets(current: &str, accept: &[&str]) -> String {
     let accept: Vec<String> = accept.iter().map(|entry| format!("\"{entry}\"")).collect();
     format!(
         "[secrets]\ncurrent = \"{current}\"\naccept = [{}]\n",
@@ -25,12 +20,12 @@ pub fn secrets(current: &str, accept: &[&str]) -> String {
 }
 
 /// `[store]` in this Redis.
-pub fn store(redis: &RedisServer) -> String {
+pub(crate) fn store(redis: &RedisServer) -> String {
     format!("[store]\nurl = \"{}\"\n", redis.url())
 }
 
 /// A relay whose state is in `redis`, with [`FIRST`] as its secret.
-pub async fn shared(provider: &StandIn, redis: &RedisServer, more: &str) -> TestRelay {
+pub(crate) async fn shared(provider: &StandIn, redis: &RedisServer, more: &str) -> TestRelay {
     start(
         provider,
         &format!("{}{}{more}", store(redis), secrets(FIRST, &[])),
@@ -38,14 +33,17 @@ pub async fn shared(provider: &StandIn, redis: &RedisServer, more: &str) -> Test
     .await
 }
 
-pub async fn start(provider: &StandIn, config: &str) -> TestRelay {
+pub(crate) async fn start(provider: &StandIn, config: &str) -> TestRelay {
     let relay = TestRelay::with_provider(provider.address, config).await;
     relay.relay.limits().warm_up().await;
     relay
 }
 
 /// One relay on each kind of store. Redis lives as long as the second value.
-pub async fn on_both_stores(provider: &StandIn, more: &str) -> (Vec<TestRelay>, RedisServer) {
+pub(crate) async fn on_both_stores(
+    provider: &StandIn,
+    more: &str,
+) -> (Vec<TestRelay>, RedisServer) {
     let redis = RedisServer::start(&[]);
     let relays = vec![
         start(provider, more).await,
@@ -55,7 +53,7 @@ pub async fn on_both_stores(provider: &StandIn, more: &str) -> (Vec<TestRelay>, 
 }
 
 /// One call, with these headers.
-pub async fn call(
+pub(crate) async fn call(
     relay: &TestRelay,
     method: &str,
     path: &str,
@@ -77,20 +75,20 @@ pub async fn call(
 }
 
 /// Asks for a lease of the canary.
-pub async fn ask(relay: &TestRelay, headers: &[(&str, &str)], body: &Value) -> Reply {
+pub(crate) async fn ask(relay: &TestRelay, headers: &[(&str, &str)], body: &Value) -> Reply {
     let headers = [&[("x-byok-key", CANARY)], headers].concat();
     call(relay, "POST", "/v1/leases", &headers, Some(body)).await
 }
 
 /// A lease's id and handle.
-pub struct Made {
-    pub id: String,
-    pub handle: String,
-    pub expires_at: u64,
+pub(crate) struct Made {
+    pub(crate) id: String,
+    pub(crate) handle: String,
+    pub(crate) expires_at: u64,
 }
 
 impl Made {
-    pub fn read(reply: &Reply) -> Self {
+    pub(crate) fn read(reply: &Reply) -> Self {
         assert_eq!(reply.status, 201, "{}", reply.text());
         let lease = reply.json();
         Self {
@@ -100,13 +98,13 @@ impl Made {
         }
     }
 
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/v1/leases/{}", self.id)
     }
 }
 
 /// A lease of the canary at OpenAI, with `more` among its terms.
-pub async fn lease(relay: &TestRelay, more: &Value) -> Made {
+pub(crate) async fn lease(relay: &TestRelay, more: &Value) -> Made {
     let mut body = json!({ "provider": "openai" });
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
@@ -115,11 +113,11 @@ pub async fn lease(relay: &TestRelay, more: &Value) -> Made {
 }
 
 /// A unified chat with nothing but the handle.
-pub async fn chat(relay: &TestRelay, handle: &str, model: &str) -> Reply {
+pub(crate) async fn chat(relay: &TestRelay, handle: &str, model: &str) -> Reply {
     chat_with(relay, handle, model, &[]).await
 }
 
-pub async fn chat_with(
+pub(crate) async fn chat_with(
     relay: &TestRelay,
     handle: &str,
     model: &str,
@@ -131,7 +129,7 @@ pub async fn chat_with(
 }
 
 /// A native chat with nothing but the handle.
-pub async fn native(relay: &TestRelay, handle: &str, model: &str) -> Reply {
+pub(crate) async fn native(relay: &TestRelay, handle: &str, model: &str) -> Reply {
     let body = json!({ "model": model, "messages": [] });
     call(
         relay,
@@ -144,7 +142,7 @@ pub async fn native(relay: &TestRelay, handle: &str, model: &str) -> Reply {
 }
 
 /// `GET /v1/leases/{id}`.
-pub async fn peek(relay: &TestRelay, lease: &Made) -> Reply {
+pub(crate) async fn peek(relay: &TestRelay, lease: &Made) -> Reply {
     call(
         relay,
         "GET",

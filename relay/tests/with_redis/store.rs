@@ -1,20 +1,11 @@
 //! The Redis store does what every store must do, on one server and on a cluster.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod redis_support;
-mod store_suite;
 
 use std::sync::{Arc, OnceLock};
 
 use keyferry_relay::store::{ManualClock, RedisSettings, RedisStore, Time};
-use redis_support::{RedisCluster, RedisServer};
-use store_suite::{Fixture, NOON, RESERVATION_TTL};
+
+use crate::conformance::store::{Fixture, NOON, RESERVATION_TTL, store_conformance};
+use crate::support::redis::{RedisCluster, RedisServer};
 
 async fn open(urls: &[String], cluster: bool) -> Fixture<RedisStore> {
     let clock = Arc::new(ManualClock::at(NOON));

@@ -1,23 +1,15 @@
 //! Relays that share one Redis, and what clients notice when it goes away.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod process_support;
-mod redis_support;
-mod support;
 
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use process_support::Process;
-use redis_support::RedisServer;
 use serde_json::{Value, json};
-use support::{CANARY, Reply, StandIn, TestRelay, json_response, providers_at};
+
+use crate::support::process::Process;
+use crate::support::redis::RedisServer;
+use crate::support::{
+    self, CANARY, ChannelBody, Reply, StandIn, TestRelay, json_response, providers_at,
+};
 
 /// The bound on what Redis may add to a request.
 const BOUND: Duration = Duration::from_secs(1);
@@ -268,7 +260,7 @@ async fn what_a_killed_instance_had_set_aside_stays_spent() {
         if seen.body.windows(4).any(|part| part == b"hang") {
             return http::Response::builder()
                 .header("content-type", "text/event-stream")
-                .body(Body::new(support::ChannelBody(endless())))
+                .body(Body::new(ChannelBody(endless())))
                 .unwrap();
         }
         json_response(200, "{}")

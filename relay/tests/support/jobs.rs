@@ -1,15 +1,5 @@
 //! Jobs as clients make and follow them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's helpers fail as tests do"
-)]
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
-
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -21,15 +11,15 @@ use serde_json::{Value, json};
 use crate::support::{CANARY, Reply, Seen, StandIn, TestRelay, json_response};
 
 /// Pauses short enough for a test.
-pub const QUICK: &str = "[jobs]\nbackoff_ms = 50\n";
+pub(crate) const QUICK: &str = "[jobs]\nbackoff_ms = 50\n";
 
 /// The beginning of a FLAC file; the stand-in does not listen to more.
-pub const FLAC: &[u8] = b"fLaC\0\0\0\x22SONGcanaryXYZqrs8901tuvWXabcDEFghi23";
+pub(crate) const FLAC: &[u8] = b"fLaC\0\0\0\x22SONGcanaryXYZqrs8901tuvWXabcDEFghi23";
 
-pub const SAID: &str = "TRANSCRIPTcanaryJKLmnop45QRStuv67WXYZabc";
+pub(crate) const SAID: &str = "TRANSCRIPTcanaryJKLmnop45QRStuv67WXYZabc";
 
 /// What providers answer, by route.
-pub fn answer(seen: &Seen) -> Response {
+pub(crate) fn answer(seen: &Seen) -> Response {
     if seen.uri.path().ends_with("/audio/transcriptions") {
         let body = json!({ "text": SAID, "usage": { "type": "duration", "seconds": 3 } });
         return json_response(200, &body.to_string());
@@ -37,23 +27,23 @@ pub fn answer(seen: &Seen) -> Response {
     json_response(200, CHAT_ANSWER)
 }
 
-pub const CHAT_ANSWER: &str = r#"{"id":"chatcmpl-1","choices":[{"message":{"role":"assistant","content":"ANSWER-canary"}}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10},"n":1.50}"#;
+pub(crate) const CHAT_ANSWER: &str = r#"{"id":"chatcmpl-1","choices":[{"message":{"role":"assistant","content":"ANSWER-canary"}}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10},"n":1.50}"#;
 
-pub fn chat_request(model: &str) -> Value {
+pub(crate) fn chat_request(model: &str) -> Value {
     let messages = json!([{ "role": "user", "content": "QUESTION-canary" }]);
     json!({ "kind": "chat", "request": { "model": model, "messages": messages } })
 }
 
 /// A job's id and handle.
 #[derive(Clone, Debug)]
-pub struct Job {
-    pub id: String,
-    pub handle: String,
-    pub expires_at: u64,
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) handle: String,
+    pub(crate) expires_at: u64,
 }
 
 impl Job {
-    pub fn read(reply: &Reply) -> Self {
+    pub(crate) fn read(reply: &Reply) -> Self {
         assert_eq!(reply.status, 202, "{}", reply.text());
         let made = reply.json();
         assert_eq!(made["status"], "queued");
@@ -67,13 +57,13 @@ impl Job {
         job
     }
 
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/v1/jobs/{}", self.id)
     }
 }
 
 /// `POST /v1/jobs` of JSON, with these headers.
-pub async fn order_with(relay: &TestRelay, headers: &[(&str, &str)], body: &Value) -> Reply {
+pub(crate) async fn order_with(relay: &TestRelay, headers: &[(&str, &str)], body: &Value) -> Reply {
     let mut request = relay
         .request("POST", "/v1/jobs")
         .header("content-type", "application/json");
@@ -85,17 +75,17 @@ pub async fn order_with(relay: &TestRelay, headers: &[(&str, &str)], body: &Valu
         .await
 }
 
-pub async fn order(relay: &TestRelay, body: &Value) -> Reply {
+pub(crate) async fn order(relay: &TestRelay, body: &Value) -> Reply {
     order_with(relay, &[("x-byok-key", CANARY)], body).await
 }
 
 /// A chat job of the canary.
-pub async fn chat(relay: &TestRelay) -> Job {
+pub(crate) async fn chat(relay: &TestRelay) -> Job {
     Job::read(&order(relay, &chat_request("gpt-4o")).await)
 }
 
 /// A form of these fields and this file, the file first.
-pub fn form(fields: &[(&str, &str)], file: Option<&[u8]>) -> (String, Vec<u8>) {
+pub(crate) fn form(fields: &[(&str, &str)], file: Option<&[u8]>) -> (String, Vec<u8>) {
     let boundary = "test-boundary";
     let mut body = Vec::new();
     if let Some(file) = file {
@@ -118,7 +108,7 @@ pub fn form(fields: &[(&str, &str)], file: Option<&[u8]>) -> (String, Vec<u8>) {
 }
 
 /// `POST /v1/jobs` of a form.
-pub async fn upload_with(
+pub(crate) async fn upload_with(
     relay: &TestRelay,
     headers: &[(&str, &str)],
     fields: &[(&str, &str)],
@@ -134,14 +124,19 @@ pub async fn upload_with(
     relay.reply(request.body(Body::from(body)).unwrap()).await
 }
 
-pub async fn upload(relay: &TestRelay, fields: &[(&str, &str)], file: Option<&[u8]>) -> Reply {
+pub(crate) async fn upload(
+    relay: &TestRelay,
+    fields: &[(&str, &str)],
+    file: Option<&[u8]>,
+) -> Reply {
     upload_with(relay, &[("x-byok-key", CANARY)], fields, file).await
 }
 
-pub const TRANSCRIBE: [(&str, &str); 2] = [("kind", "transcription"), ("model", "whisper-1")];
+pub(crate) const TRANSCRIBE: [(&str, &str); 2] =
+    [("kind", "transcription"), ("model", "whisper-1")];
 
 /// Any of the routes of a job.
-pub async fn ask(relay: &TestRelay, method: &str, path: &str, handle: &str) -> Reply {
+pub(crate) async fn ask(relay: &TestRelay, method: &str, path: &str, handle: &str) -> Reply {
     let request = relay
         .request(method, path)
         .header("x-byok-job", handle)
@@ -150,23 +145,23 @@ pub async fn ask(relay: &TestRelay, method: &str, path: &str, handle: &str) -> R
     relay.reply(request).await
 }
 
-pub async fn status(relay: &TestRelay, job: &Job) -> Value {
+pub(crate) async fn status(relay: &TestRelay, job: &Job) -> Value {
     let reply = ask(relay, "GET", &job.path(), &job.handle).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert!(reply.header("cache-control").unwrap().contains("no-store"));
     reply.json()
 }
 
-pub async fn cancel(relay: &TestRelay, job: &Job) -> u16 {
+pub(crate) async fn cancel(relay: &TestRelay, job: &Job) -> u16 {
     ask(relay, "DELETE", &job.path(), &job.handle).await.status
 }
 
-pub fn is_final(status: &Value) -> bool {
+pub(crate) fn is_final(status: &Value) -> bool {
     ["completed", "failed", "cancelled"].contains(&status["status"].as_str().unwrap())
 }
 
 /// Waits until the job is as `wanted` says.
-pub async fn until(relay: &TestRelay, job: &Job, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(relay: &TestRelay, job: &Job, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let now = status(relay, job).await;
@@ -178,12 +173,12 @@ pub async fn until(relay: &TestRelay, job: &Job, wanted: impl Fn(&Value) -> bool
     }
 }
 
-pub async fn ended(relay: &TestRelay, job: &Job) -> Value {
+pub(crate) async fn ended(relay: &TestRelay, job: &Job) -> Value {
     until(relay, job, is_final).await
 }
 
 /// Waits until something holds.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -192,13 +187,13 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// An open event stream.
-pub struct Events {
+pub(crate) struct Events {
     body: Incoming,
     text: String,
 }
 
 impl Events {
-    pub async fn open(relay: &TestRelay, job: &Job) -> Self {
+    pub(crate) async fn open(relay: &TestRelay, job: &Job) -> Self {
         let request = relay
             .request("GET", &format!("{}/events", job.path()))
             .header("x-byok-job", &job.handle)
@@ -215,7 +210,7 @@ impl Events {
     }
 
     /// The next status; `None` at the stream's end.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
@@ -235,7 +230,7 @@ impl Events {
     }
 
     /// Everything up to the end.
-    pub async fn all(mut self) -> Vec<Value> {
+    pub(crate) async fn all(mut self) -> Vec<Value> {
         let mut all = Vec::new();
         while let Some(event) = self.next().await {
             all.push(event);
@@ -245,6 +240,6 @@ impl Events {
 }
 
 /// A relay that works on its own jobs.
-pub async fn here(provider: &StandIn, more: &str) -> TestRelay {
+pub(crate) async fn here(provider: &StandIn, more: &str) -> TestRelay {
     TestRelay::with_provider(provider.address, more).await
 }

@@ -1,18 +1,10 @@
 //! The in-process store does what every store must do.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod store_suite;
 
 use std::sync::Arc;
 
 use keyferry_relay::store::{LocalStore, ManualClock};
-use store_suite::{Fixture, NOON, RESERVATION_TTL};
+
+use crate::conformance::store::{Fixture, NOON, RESERVATION_TTL, store_conformance};
 
 async fn local() -> Fixture<LocalStore> {
     let clock = Arc::new(ManualClock::at(NOON));

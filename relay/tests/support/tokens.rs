@@ -1,10 +1,6 @@
 //! App tokens as an issuer makes them, and an issuer's key set over HTTP.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
-
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,34 +9,26 @@ use ring::rsa::{KeyPairComponents, PublicKeyComponents};
 use ring::signature::{self, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
 use serde_json::{Value, json};
 
-use crate::support::{StandIn, json_response};
+use crate::support::{StandIn, json_response, now};
 
-pub const ISSUER: &str = "https://id.example/";
-pub const AUDIENCE: &str = "keyferry";
-pub const SECRET: &str = "an-app-token-secret-of-enough-bytes";
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-}
+pub(crate) const ISSUER: &str = "https://id.example/";
+pub(crate) const AUDIENCE: &str = "keyferry";
+pub(crate) const SECRET: &str = "an-app-token-secret-of-enough-bytes";
 
 /// Claims that are good for ten minutes.
-pub fn claims(subject: &str) -> Value {
+pub(crate) fn claims(subject: &str) -> Value {
     json!({"iss": ISSUER, "sub": subject, "aud": AUDIENCE, "exp": now() + 600})
 }
 
 /// `[auth]` for tokens signed with [`SECRET`].
-pub fn secret_config() -> String {
+pub(crate) fn secret_config() -> String {
     format!(
         "[auth]\nmode = \"jwt\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\nsecret = \"{SECRET}\"\n"
     )
 }
 
 /// `[auth]` for tokens of an issuer that publishes its keys at `server`.
-pub fn jwks_config(server: &JwksServer) -> String {
+pub(crate) fn jwks_config(server: &JwksServer) -> String {
     format!(
         "[auth]\nmode = \"jwt\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\njwks_url = \"http://{}/keys\"\n",
         server.stand_in.address
@@ -56,7 +44,7 @@ fn signing_input(header: &Value, claims: &Value) -> String {
 }
 
 /// A token signed with HS256.
-pub fn hs256(secret: &[u8], claims: &Value) -> String {
+pub(crate) fn hs256(secret: &[u8], claims: &Value) -> String {
     let signed = signing_input(&json!({"alg": "HS256", "typ": "JWT"}), claims);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
     let mac = ring::hmac::sign(&key, signed.as_bytes());
@@ -64,19 +52,19 @@ pub fn hs256(secret: &[u8], claims: &Value) -> String {
 }
 
 /// A token of the subject `user`, signed with [`SECRET`].
-pub fn good_token() -> String {
+pub(crate) fn good_token() -> String {
     hs256(SECRET.as_bytes(), &claims("user"))
 }
 
 /// A token whose plan is `plan`.
-pub fn token_with_plan(plan: &str) -> String {
+pub(crate) fn token_with_plan(plan: &str) -> String {
     let mut claims = claims("user");
     claims["plan"] = json!(plan);
     hs256(SECRET.as_bytes(), &claims)
 }
 
 /// One signing key of an issuer.
-pub enum SigningKey {
+pub(crate) enum SigningKey {
     Rsa {
         kid: String,
         alg: &'static str,
@@ -91,7 +79,7 @@ pub enum SigningKey {
 
 impl SigningKey {
     /// A fresh key for ES256 or ES384.
-    pub fn ec(kid: &str, alg: &'static str) -> Self {
+    pub(crate) fn ec(kid: &str, alg: &'static str) -> Self {
         let algorithm = match alg {
             "ES256" => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
             _ => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
@@ -108,7 +96,7 @@ impl SigningKey {
     }
 
     /// The example key of RFC 7515 §A.2.
-    pub fn rsa(kid: &str, alg: &'static str) -> Self {
+    pub(crate) fn rsa(kid: &str, alg: &'static str) -> Self {
         let part = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let components = KeyPairComponents {
             public_key: PublicKeyComponents {
@@ -131,7 +119,7 @@ impl SigningKey {
     }
 
     /// Its public half.
-    pub fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         match self {
             Self::Rsa { kid, alg, .. } => {
                 json!({"kty": "RSA", "kid": kid, "alg": alg, "use": "sig", "n": RSA_N, "e": "AQAB"})
@@ -153,7 +141,7 @@ impl SigningKey {
     }
 
     /// A token with these claims.
-    pub fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let random = SystemRandom::new();
         match self {
             Self::Rsa { kid, alg, pair } => {
@@ -178,13 +166,13 @@ impl SigningKey {
 }
 
 /// A real HTTP server that publishes a key set.
-pub struct JwksServer {
-    pub stand_in: StandIn,
+pub(crate) struct JwksServer {
+    pub(crate) stand_in: StandIn,
     document: Arc<Mutex<(u16, String)>>,
 }
 
 impl JwksServer {
-    pub async fn start(keys: &[&SigningKey]) -> Self {
+    pub(crate) async fn start(keys: &[&SigningKey]) -> Self {
         let document = Arc::new(Mutex::new((200, set(keys))));
         let shared = Arc::clone(&document);
         let stand_in = StandIn::start(move |_| {
@@ -196,12 +184,12 @@ impl JwksServer {
     }
 
     /// From now on, these keys.
-    pub fn publish(&self, keys: &[&SigningKey]) {
+    pub(crate) fn publish(&self, keys: &[&SigningKey]) {
         *self.document.lock().unwrap() = (200, set(keys));
     }
 
     /// From now on, this answer.
-    pub fn answer(&self, status: u16, body: &str) {
+    pub(crate) fn answer(&self, status: u16, body: &str) {
         *self.document.lock().unwrap() = (status, body.to_owned());
     }
 }

@@ -1,10 +1,7 @@
 //! The relay's own binary as a child process.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(unreachable_pub, reason = "shared by test crates that each see a part")]
-
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,31 +10,30 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_keyferry-relay");
+use crate::support::free_port;
 
-/// A loopback address whose port was free a moment ago.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_keyferry-relay");
+
+/// A loopback address for a listener of the binary.
+pub(crate) fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// The binary as it runs; killed when dropped.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     logs: Arc<Mutex<Vec<String>>>,
 }
 
 impl Program {
     /// Runs `command` with this configuration file, and collects what it logs.
-    pub fn start(command: &str, config: &Path) -> Self {
+    pub(crate) fn start(command: &str, config: &Path) -> Self {
         Self::start_with(command, config, &[])
     }
 
     /// [`Program::start`] with these environment variables.
-    pub fn start_with(command: &str, config: &Path, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(command: &str, config: &Path, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .args([command, "--config"])
             .arg(config)
@@ -58,7 +54,7 @@ impl Program {
         Self { child, logs }
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status()
@@ -67,18 +63,18 @@ impl Program {
     }
 
     /// Ends it at once, as a host does that loses its power.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Everything logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.logs.lock().unwrap().join("\n")
     }
 
     /// Log lines of answered requests.
-    pub fn access_lines(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn access_lines(&self) -> Vec<serde_json::Value> {
         self.logs
             .lock()
             .unwrap()
@@ -89,7 +85,7 @@ impl Program {
     }
 
     /// Waits until a log line holds `text`.
-    pub async fn wait_for_log(&self, text: &str) {
+    pub(crate) async fn wait_for_log(&self, text: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !self.log().contains(text) {
             assert!(
@@ -102,7 +98,7 @@ impl Program {
     }
 
     /// Waits for the process to end by itself.
-    pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
+    pub(crate) async fn exit_code(&mut self, within: Duration) -> Option<i32> {
         let deadline = Instant::now() + within;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -122,11 +118,11 @@ impl Drop for Program {
 }
 
 /// A running relay; killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     program: Program,
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
-    pub folder: TempDir,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) folder: TempDir,
 }
 
 impl Deref for Process {
@@ -146,12 +142,12 @@ impl DerefMut for Process {
 impl Process {
     /// Starts with the configuration `text`, in which `LISTEN` and `ADMIN` stand for addresses
     /// and `FOLDER` for a folder of its own.
-    pub async fn start(text: &str) -> Self {
+    pub(crate) async fn start(text: &str) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), text).await
     }
 
     /// [`Process::start`] with a folder that holds files already.
-    pub async fn start_in(folder: TempDir, text: &str) -> Self {
+    pub(crate) async fn start_in(folder: TempDir, text: &str) -> Self {
         let (address, admin) = (free_address(), free_address());
         let process = Self::spawn(folder, text, address, admin);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -178,18 +174,18 @@ impl Process {
         }
     }
 
-    pub fn config_file(&self) -> PathBuf {
+    pub(crate) fn config_file(&self) -> PathBuf {
         self.folder.path().join("relay.toml")
     }
 
     /// Writes another configuration; SIGHUP makes it count.
-    pub fn rewrite(&self, text: &str) {
+    pub(crate) fn rewrite(&self, text: &str) {
         let filled = fill(text, self.address, self.admin, self.folder.path());
         std::fs::write(self.config_file(), filled).unwrap();
     }
 
     /// Sends SIGHUP and waits until the relay has said what came of it.
-    pub async fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         let before = self.log().matches("configuration ").count();
         self.signal("HUP");
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -207,7 +203,7 @@ fn fill(text: &str, address: SocketAddr, admin: SocketAddr, folder: &Path) -> St
 }
 
 /// Runs a command of the binary and returns exit code, output and errors.
-pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let output = Command::new(BINARY)
         .args(arguments)
         .envs(environment.iter().copied())
@@ -221,4 +217,4 @@ pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, St
 }
 
 /// `[server]` with both listeners.
-pub const SERVER: &str = "[server]\nlisten = \"LISTEN\"\nadmin_listen = \"ADMIN\"\n";
+pub(crate) const SERVER: &str = "[server]\nlisten = \"LISTEN\"\nadmin_listen = \"ADMIN\"\n";

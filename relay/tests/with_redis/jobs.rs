@@ -1,35 +1,22 @@
 //! Jobs through Redis: relays that take them, workers in processes of their own, and what happens
 //! when one of them, or Redis, goes away.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod jobs_support;
-#[path = "jobs_support/worker.rs"]
-mod jobs_worker;
-mod process_support;
-mod redis_support;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jobs_support::{
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+
+use crate::support::jobs::{
     CHAT_ANSWER, Events, FLAC, Job, SAID, TRANSCRIBE, answer, ask, cancel, chat, chat_request,
     ended, eventually, order, order_with, status, until, upload,
 };
-use jobs_worker::Shop;
-use process_support::{Program, free_address};
-use redis_support::RedisServer;
-use serde_json::json;
-use support::{CANARY, StandIn, json_response, raw_provider, read_head, refused};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
+use crate::support::process::{Program, free_address};
+use crate::support::redis::RedisServer;
+use crate::support::worker::Shop;
+use crate::support::{CANARY, StandIn, json_response, raw_provider, read_head, refused};
 
 /// A worker that gives no sign of life loses its job soon.
 const QUICK: &str = "backoff_ms = 50\nhold_ms = 2000\n";
