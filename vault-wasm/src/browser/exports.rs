@@ -165,8 +165,7 @@ fn settled(config: &JsValue) -> Result<(Browser, Config), Error> {
 async fn fetch(vault: Inner, request: &JsValue) -> Outward {
     let signal = js::optional(request, "signal").and_then(|value| value.dyn_into().ok());
     let parsed = fetch_request(request, signal.clone()).map_err(|error| js::error(&error))?;
-    let outcome = vault.fetch(&parsed).await;
-    match outcome {
+    match vault.fetch(&parsed).await {
         Ok(Outcome::Answer { answer, key, meter }) => Ok(Builder::new()
             .set("response", with_meter(vault, answer.0, meter))
             .optional_text("keyId", key.map(Id::to_hex).as_deref())
