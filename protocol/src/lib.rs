@@ -24,6 +24,7 @@ pub mod multipart;
 pub mod path;
 pub mod price;
 pub mod routing;
+mod run;
 pub mod scrub;
 pub mod sealed;
 pub mod shape;

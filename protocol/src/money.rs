@@ -66,9 +66,15 @@ impl fmt::Display for PicoUsd {
 /// other texts and for what does not fit in 64 bits.
 pub(crate) fn parse_scaled(text: &[u8], scale: i32) -> Option<u64> {
     // Nearly every figure: a whole number that fits whatever its digits are.
-    if scale == 0 && (1..20).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
-        let digits = text.iter().map(|digit| u64::from(digit - b'0'));
-        return Some(digits.fold(0, |value, digit| value * 10 + digit));
+    if scale == 0 && (1..20).contains(&text.len()) {
+        let whole = text.iter().try_fold(0, |value, &digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| value * 10 + u64::from(digit - b'0'))
+        });
+        if whole.is_some() {
+            return whole;
+        }
     }
     let text = str::from_utf8(text).ok()?;
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

@@ -36,11 +36,21 @@ pub(crate) trait Sink {
     fn event(&mut self, at: usize, event: Event<'_>) -> Result<(), JsonError>;
 }
 
-/// Takes what stands whole and without escapes in one chunk by one call instead of three events.
-/// What a sink does here of its own must be what it does on these.
+/// Takes each token that stands whole in one chunk, without escapes, by a call of its own instead
+/// of its events. What a sink does here must be what it does on these.
 pub(crate) trait WholeTokens: Sink {
     /// Whether it takes them; else there are events alone.
     const TAKEN: bool = true;
+
+    /// `at` is the offset of the bracket.
+    fn open(&mut self, at: usize, container: Container) -> Result<(), JsonError> {
+        self.event(at, Event::Open(container))
+    }
+
+    /// `at` is the offset after the bracket.
+    fn close(&mut self, at: usize, container: Container) -> Result<(), JsonError> {
+        self.event(at, Event::Close(container))
+    }
 
     /// `at` is the offset of the opening quote.
     fn key(&mut self, at: usize, raw: &[u8]) -> Result<(), JsonError> {

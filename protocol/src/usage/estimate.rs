@@ -2,6 +2,7 @@
 //! estimate that is too low lets someone spend what a cap forbids.
 
 use crate::json::{Event, JsonError, Reader, Sink, WholeTokens};
+use crate::run::run_of;
 
 /// Output tokens reserved when a request sets no limit of its own.
 pub const DEFAULT_OUTPUT_TOKENS: u64 = 4096;
@@ -66,10 +67,8 @@ impl Counter {
     }
 }
 
-/// In blocks whose bytes are all looked at: these are compared many at once.
 fn has_space(text: &[u8]) -> bool {
-    text.chunks(64)
-        .any(|block| block.iter().fold(false, |any, &byte| any | (byte == b' ')))
+    run_of(text, |byte| byte != b' ') < text.len()
 }
 
 impl Sink for Counter {

@@ -138,7 +138,7 @@ impl Extractor {
         })
     }
 
-    fn open(&mut self, container: Container) {
+    fn enter(&mut self, container: Container) {
         let inside = if self.depth == 0 {
             match container {
                 Container::Object => Scope::Root,
@@ -169,7 +169,7 @@ impl Extractor {
         self.field = self.scope.element();
     }
 
-    fn close(&mut self) {
+    fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         let around = self.outer.get(self.depth).copied().unwrap_or(Scope::Dead);
         let closed = core::mem::replace(&mut self.scope, around);
@@ -243,8 +243,8 @@ impl Sink for Extractor {
     #[inline]
     fn event(&mut self, _at: usize, event: Event<'_>) -> Result<(), JsonError> {
         match event {
-            Event::Open(container) => self.open(container),
-            Event::Close(_) => self.close(),
+            Event::Open(container) => self.enter(container),
+            Event::Close(_) => self.leave(),
             Event::KeyStart | Event::StringStart | Event::ScalarStart => self.parts_len = 0,
             Event::KeyPart(part) | Event::ScalarPart(part) => self.keep(part),
             Event::KeyEnd => {
@@ -267,6 +267,18 @@ impl Sink for Extractor {
 }
 
 impl WholeTokens for Extractor {
+    #[inline]
+    fn open(&mut self, _at: usize, container: Container) -> Result<(), JsonError> {
+        self.enter(container);
+        Ok(())
+    }
+
+    #[inline]
+    fn close(&mut self, _at: usize, _container: Container) -> Result<(), JsonError> {
+        self.leave();
+        Ok(())
+    }
+
     #[inline]
     fn key(&mut self, _at: usize, raw: &[u8]) -> Result<(), JsonError> {
         self.field = self.scope.field(raw);

@@ -3,6 +3,7 @@
 use super::Usage;
 use super::extract::{Choices, Extractor};
 use crate::json::Reader;
+use crate::run::run_of;
 use std::borrow::Cow;
 
 /// How an answer is framed.
@@ -210,10 +211,7 @@ impl UsageReader {
                 }
                 Line::Data | Line::Other => {
                     let rest = chunk.get(at..).unwrap_or_default();
-                    let end = rest
-                        .iter()
-                        .position(|&byte| matches!(byte, b'\n' | b'\r'))
-                        .unwrap_or(rest.len());
+                    let end = run_of(rest, |byte| (byte != b'\n') & (byte != b'\r'));
                     if self.line == Line::Data {
                         self.has_data = true;
                         self.feed_json(rest.get(..end).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! A chunk, and how far it has been read.
 
-use super::run::plain_run;
+use super::plain::plain_run;
 
 /// A chunk being read.
 pub(super) struct Input<'a> {

@@ -2,7 +2,7 @@
 
 mod input;
 mod number;
-mod run;
+mod plain;
 mod tokens;
 
 use super::{Container, Event, JsonError, MAX_DEPTH, Sink, WholeTokens};
@@ -233,7 +233,7 @@ impl Reader {
     }
 
     #[inline]
-    fn after<S: Sink + ?Sized>(
+    fn after<S: WholeTokens + ?Sized>(
         &mut self,
         byte: u8,
         input: &mut Input<'_>,
@@ -266,7 +266,7 @@ impl Reader {
         }
     }
 
-    fn open<S: Sink + ?Sized>(
+    fn open<S: WholeTokens + ?Sized>(
         &mut self,
         input: &mut Input<'_>,
         container: Container,
@@ -284,12 +284,12 @@ impl Reader {
             }
             Container::Array => State::ValueOrClose,
         };
-        sink.event(input.offset(), Event::Open(container))?;
+        sink.open(input.offset(), container)?;
         input.skip();
         Ok(())
     }
 
-    fn close<S: Sink + ?Sized>(
+    fn close<S: WholeTokens + ?Sized>(
         &mut self,
         input: &mut Input<'_>,
         container: Container,
@@ -299,7 +299,7 @@ impl Reader {
         self.levels >>= 1;
         self.state = State::After;
         input.skip();
-        sink.event(input.offset(), Event::Close(container))?;
+        sink.close(input.offset(), container)?;
         self.comma(input);
         Ok(())
     }

@@ -1,33 +1,16 @@
-//! Where a string stops being plain, many bytes at a time: bodies with images are one long string.
+//! Where a string stops being plain: at a quote, a backslash or a control byte.
 
+/// Length of the plain run that `text` begins with.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) use by_blocks as plain_run;
+pub(super) fn plain_run(text: &[u8]) -> usize {
+    crate::run::run_of(text, is_plain)
+}
+
 #[cfg(target_arch = "wasm32")]
 pub(super) use by_words as plain_run;
 
 const fn is_plain(byte: u8) -> bool {
     (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
-}
-
-fn byte_by_byte(text: &[u8]) -> usize {
-    let stop = text.iter().position(|&byte| !is_plain(byte));
-    stop.unwrap_or(text.len())
-}
-
-/// Length of the run without quote, backslash or control byte that `text` begins with. All bytes
-/// of a block are looked at, which compilers turn into vectors.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn by_blocks(text: &[u8]) -> usize {
-    let (blocks, tail) = text.as_chunks::<16>();
-    let mut run = 0;
-    for block in blocks {
-        if block.iter().fold(false, |any, &byte| any | !is_plain(byte)) {
-            let stops = block.map(|byte| if is_plain(byte) { 0 } else { 0xff });
-            return run + u128::from_le_bytes(stops).trailing_zeros() as usize / 8;
-        }
-        run += block.len();
-    }
-    run + byte_by_byte(tail)
 }
 
 /// The same where there are no vectors.
@@ -51,7 +34,8 @@ pub(super) fn by_words(text: &[u8]) -> usize {
         }
         run += 8;
     }
-    run + byte_by_byte(tail)
+    let stop = tail.iter().position(|&byte| !is_plain(byte));
+    run + stop.unwrap_or(tail.len())
 }
 
 #[cfg(test)]
@@ -70,8 +54,8 @@ mod tests {
                     *byte ^= 0x60;
                 }
             }
-            let stop = byte_by_byte(&text);
-            prop_assert_eq!(by_blocks(&text), stop);
+            let stop = text.iter().position(|&byte| !is_plain(byte)).unwrap_or(text.len());
+            prop_assert_eq!(plain_run(&text), stop);
             prop_assert_eq!(by_words(&text), stop);
         }
     }
