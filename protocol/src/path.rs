@@ -122,12 +122,11 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     } else {
         Cow::Borrowed(segment)
     };
-    // Some servers cut `;parameters` off a segment before they resolve dots.
-    let name = decoded.split(';').next().unwrap_or_default();
-    if name == "." || name == ".." {
-        return Err(PathError::DotSegment);
+    match decoded.as_bytes() {
+        // Some servers cut `;parameters` off a segment before they resolve dots.
+        b"." | b".." | [b'.', b';', ..] | [b'.', b'.', b';', ..] => Err(PathError::DotSegment),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Percent-decodes; `None` when malformed or not UTF-8. `+` stays `+`.

@@ -40,8 +40,9 @@ impl Skim {
     /// [`Scrubber`](super::Scrubber) can tell.
     #[must_use]
     pub fn may_hold(&self, text: &[u8]) -> bool {
-        // What is left has room for a run; escapes take more bytes than they stand for.
-        !self.usable || text.len() - self.clear(text) >= WINDOW
+        // Escapes take more bytes than they stand for.
+        let has_room = |text: usize| text >= WINDOW;
+        !self.usable || has_room(text.len()) && has_room(text.len() - self.clear(text))
     }
 
     pub(super) const fn is_usable(&self) -> bool {

@@ -10,7 +10,8 @@ use crate::origin::Origin;
 
 /// Response headers that scripts of an allowed origin may read, beyond the safelisted ones. The
 /// Fetch standard's `*` would do without credentials, but not every browser in use honours it.
-const EXPOSED: &str = "content-disposition, retry-after, retry-after-ms, server-timing, \
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "content-disposition, retry-after, retry-after-ms, server-timing, \
     x-byok-paid-by, x-byok-provider, x-byok-fallback-reason, x-byok-error, x-byok-request-id, \
     x-byok-price, \
     x-should-retry, request-id, x-request-id, openai-processing-ms, openai-version, openai-model, \
@@ -25,7 +26,8 @@ const EXPOSED: &str = "content-disposition, retry-after, retry-after-ms, server-
     anthropic-ratelimit-input-tokens-reset, anthropic-ratelimit-output-tokens-limit, \
     anthropic-ratelimit-output-tokens-remaining, anthropic-ratelimit-output-tokens-reset, \
     x-goog-upload-url, x-goog-upload-status, x-goog-upload-chunk-granularity, \
-    x-goog-upload-control-url, x-goog-upload-size-received, x-goog-upload-header-x-goog-hash";
+    x-goog-upload-control-url, x-goog-upload-size-received, x-goog-upload-header-x-goog-hash",
+);
 
 /// How long a browser may keep a preflight's answer, in seconds: Chromium's own maximum.
 const MAX_AGE: &str = "7200";
@@ -140,10 +142,7 @@ impl Caller {
         answer.append(header::VARY, HeaderValue::from_static("origin"));
         if let Self::App(origin) = self {
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            answer.insert(
-                header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static(EXPOSED),
-            );
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
     }
 }

@@ -12,19 +12,6 @@ const MAX_KEY: usize = 4096;
 /// Longest accepted app token in bytes; issuers with many claims stay below.
 const MAX_TOKEN: usize = 16 * 1024;
 
-const KEY: HeaderName = HeaderName::from_static(names::KEY);
-const LEASE: HeaderName = HeaderName::from_static(names::LEASE);
-const JOB: HeaderName = HeaderName::from_static(names::JOB);
-const PROVIDER_AUTH: [HeaderName; names::PROVIDER_AUTH.len()] = {
-    let [first, second, third, fourth] = names::PROVIDER_AUTH;
-    [
-        HeaderName::from_static(first),
-        HeaderName::from_static(second),
-        HeaderName::from_static(third),
-        HeaderName::from_static(fourth),
-    ]
-};
-
 /// What a request proved to hold, taken out of its headers. Wiped when the request ends.
 #[derive(Debug, Default)]
 pub struct Credentials {
@@ -43,12 +30,17 @@ impl Credentials {
     /// `duplicate_key_header` for two keys or a key and a lease, `bad_key_header` for an empty,
     /// oversized or unprintable one.
     pub fn take(headers: &mut HeaderMap) -> Result<Self, ApiError> {
-        let key = take_all(headers, &KEY);
-        let lease = take_all(headers, &LEASE);
-        let job = take_all(headers, &JOB);
-        let authorization = take_all(headers, &header::AUTHORIZATION);
-        for name in &PROVIDER_AUTH {
-            drop(take_all(headers, name));
+        let [mut key, mut lease, mut job, mut authorization] = [const { Vec::new() }; 4];
+        while let Some(name) = headers.keys().find(|name| is_credential(name)).cloned() {
+            let values = take_all(headers, &name);
+            match name.as_str() {
+                names::KEY => key = values,
+                names::LEASE => lease = values,
+                names::JOB => job = values,
+                "authorization" => authorization = values,
+                // What the client would have sent a provider, which gets the key and nothing else.
+                _ => drop(values),
+            }
         }
         let [key, lease] = [single(key, "X-BYOK-Key")?, single(lease, "X-BYOK-Lease")?];
         let job = single(job, "X-BYOK-Job")?;
@@ -89,6 +81,11 @@ impl Credentials {
     pub fn app_token(&self) -> Option<&Secret> {
         self.app_token.as_ref()
     }
+}
+
+fn is_credential(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, names::KEY | names::LEASE | names::JOB) || names::PROVIDER_AUTH.contains(&name)
 }
 
 /// Takes every value of `name`, copying each into memory that is wiped. The header map's own

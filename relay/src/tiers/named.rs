@@ -66,11 +66,8 @@ impl RequestFacts<'_> {
                     .filter(|rest| rest.starts_with('/'))
             })
             .unwrap_or(below);
-        // Split as bytes: a search for each slash costs more than these few bytes are worth.
-        let mut segments = below.as_bytes().split(|byte| *byte == b'/').skip(1);
-        segments
-            .next()
-            .is_some_and(|first| STORES.iter().any(|store| store.as_bytes() == first))
+        let mut segments = below.split('/').skip(1);
+        segments.next().is_some_and(|first| STORES.contains(&first))
             || (self.path.ends_with("/cancel") && segments.next().is_some())
     }
 }
@@ -102,14 +99,6 @@ pub fn named(request: &RequestFacts<'_>, body: &WholeBody) -> Result<Named, ApiE
 /// The `<model>` of `…/models/<model>:<method>`, decoded as the provider will.
 pub(crate) fn model_in_path(path: &str) -> Option<String> {
     let decoded = path::decode(path)?;
-    // Read at every call, and most paths name none.
-    if !decoded
-        .as_bytes()
-        .array_windows()
-        .any(|part| part == b"odels")
-    {
-        return None;
-    }
     let mut segments = decoded.split('/');
     segments.find(|segment| segment.ends_with("models") || segment.ends_with("Models"))?;
     let last = segments.next()?;
