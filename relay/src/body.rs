@@ -17,7 +17,8 @@ use crate::proxy::Inbound;
 #[derive(Debug)]
 pub struct WholeBody {
     bytes: Bytes,
-    read: OnceLock<Result<RequestBody, JsonError>>,
+    /// Boxed: it is large, and a body goes from hand to hand.
+    read: OnceLock<Result<Box<RequestBody>, JsonError>>,
 }
 
 impl WholeBody {
@@ -52,8 +53,10 @@ impl WholeBody {
     }
 
     fn read(&self) -> Result<&RequestBody, JsonError> {
-        let read = self.read.get_or_init(|| RequestBody::read(&self.bytes));
-        read.as_ref().map_err(|error| *error)
+        let read = self
+            .read
+            .get_or_init(|| RequestBody::read(&self.bytes).map(Box::new));
+        read.as_deref().map_err(|error| *error)
     }
 
     /// Fields of its outermost object, of those in [`keyferry_protocol::usage::REQUEST_FIELDS`].

@@ -97,7 +97,7 @@ impl Record {
         if let Some(AboutProvider(id)) = response.extensions_mut().remove()
             && self.outcome.provider.is_none()
         {
-            self.outcome.provider = Some(id);
+            self.outcome.provider = Some(id.into());
         }
         let provider = self.outcome.provider_time.unwrap_or_default();
         let own = self.head_after.saturating_sub(provider);
@@ -121,14 +121,15 @@ impl Record {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let failed = self.outcome.interrupted.load(Ordering::Relaxed);
+        let ending = self.outcome.ending.as_deref();
+        let failed = ending.is_some_and(|ending| ending.interrupted.load(Ordering::Relaxed));
         let end = if failed && end == End::Complete {
             End::Failed
         } else {
             end
         };
         self.count(end);
-        let used = self.outcome.used.get();
+        let used = ending.and_then(|ending| ending.used.get());
         tracing::info!(
             target: "keyferry_relay::access",
             request_id = self.request_id.as_str(),
@@ -214,7 +215,8 @@ fn ms(duration: Duration) -> f64 {
 
 /// Milliseconds with two decimals.
 fn push_hundredths(text: &mut String, duration: Duration) {
-    let hundredths = duration.as_micros().saturating_add(5) / 10;
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let hundredths = micros.saturating_add(5) / 10;
     let mut digits = itoa::Buffer::new();
     text.push_str(digits.format(hundredths / 100));
     text.push('.');

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Request};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use keyferry_protocol::catalogue::Text;
 use keyferry_protocol::{ErrorCode, FallbackReason, Payer, Usage, header as names};
 use tokio::sync::OnceCell;
 
@@ -47,6 +48,7 @@ pub struct Context {
     pub peer: Option<Peer>,
     /// The settings this request runs under, whatever is reloaded meanwhile.
     pub live: Arc<Live>,
+    outcome: OnceLock<Outcome>,
 }
 
 impl Context {
@@ -64,7 +66,17 @@ impl Context {
             site,
             peer: request.extensions().get::<Peer>().cloned(),
             live,
+            outcome: OnceLock::new(),
         }
+    }
+
+    /// Leaves the outcome of a call to the edge. There is one, or none.
+    pub(crate) fn conclude(&self, outcome: Outcome) {
+        let _ = self.outcome.set(outcome);
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
     }
 }
 
@@ -90,23 +102,29 @@ impl Ctx {
     }
 }
 
-/// What a handler learnt that belongs into headers, logs and metrics. Travels in the response's
-/// extensions and is taken out by the edge.
+/// What a handler learnt that belongs into headers, logs and metrics. It leaves it with
+/// [`Context::conclude`].
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Id of the provider that was asked.
-    pub provider: Option<String>,
+    pub provider: Option<Text>,
     /// Who paid.
     pub payer: Option<Payer>,
     /// Why the server's key paid.
     pub fallback: Option<FallbackReason>,
     /// From sending the request to the provider's response head.
     pub provider_time: Option<Duration>,
-    /// Set later, by the body, when the provider ended its answer early and the client was told
-    /// by other means than a broken body.
-    pub interrupted: Arc<AtomicBool>,
-    /// Set later, when the call has ended: what it used.
-    pub used: Arc<OnceLock<Usage>>,
+    /// What will be known when the provider's answer has ended, if one is on its way.
+    pub ending: Option<Arc<Ending>>,
+}
+
+/// How a provider's answer ended: set while its body passes.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// The provider ended it early, and the client was told by other means than a broken body.
+    pub interrupted: AtomicBool,
+    /// What the call used.
+    pub used: OnceLock<Usage>,
 }
 
 impl Outcome {
@@ -118,10 +136,11 @@ impl Outcome {
         };
         put(PAID_BY, self.payer.map(Payer::as_str));
         put(FALLBACK_REASON, self.fallback.map(FallbackReason::as_str));
-        let provider = self
-            .provider
-            .as_deref()
-            .and_then(|id| HeaderValue::from_str(id).ok());
+        let provider = match &self.provider {
+            Some(Text::Borrowed(id)) => Some(HeaderValue::from_static(id)),
+            Some(Text::Owned(id)) => HeaderValue::from_str(id).ok(),
+            None => None,
+        };
         if let Some(provider) = provider {
             headers.insert(PROVIDER, provider);
         }

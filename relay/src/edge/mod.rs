@@ -28,7 +28,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use keyferry_protocol::ErrorCode;
 use tower::{Layer, Service};
 
-pub use context::{Context, Ctx, Outcome, Peer};
+pub use context::{Context, Ctx, Ending, Outcome, Peer};
 pub use cors::{Caller, Cors};
 pub use credentials::Credentials;
 pub use harden::is_api_path;
@@ -91,11 +91,15 @@ where
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
         let relay = Arc::clone(&self.relay);
-        Box::pin(async move { Ok(handle(relay, inner, request).await) })
+        Box::pin(handle(relay, inner, request))
     }
 }
 
-async fn handle<S>(relay: Arc<Relay>, inner: S, mut request: Request) -> Response
+async fn handle<S>(
+    relay: Arc<Relay>,
+    inner: S,
+    mut request: Request,
+) -> Result<Response, Infallible>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
@@ -123,6 +127,7 @@ where
             .judge(request.headers(), &live.hosts)
             .map(|caller| (site, caller))
     });
+    let mut outcome = None;
     let mut response = match caller {
         Err(error) => {
             let mut response = error.into_response();
@@ -140,8 +145,11 @@ where
                 Err(error) => error.into_response(),
                 Ok(credentials) => {
                     let context = Context::new(&record, credentials, site, &request, live);
-                    request.extensions_mut().insert(Arc::new(context));
-                    guarded(inner, request).await
+                    let context = Arc::new(context);
+                    request.extensions_mut().insert(Arc::clone(&context));
+                    let response = guarded(inner, request).await;
+                    outcome = context.outcome().cloned();
+                    response
                 }
             };
             caller.mark(response.headers_mut());
@@ -149,7 +157,7 @@ where
         }
     };
 
-    if let Some(outcome) = response.extensions_mut().remove::<Outcome>() {
+    if let Some(outcome) = outcome {
         outcome.write_headers(response.headers_mut());
         record.outcome(outcome);
     }
@@ -161,7 +169,7 @@ where
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| Body::new(Observed::new(body, record)))
+    Ok(response.map(|body| Body::new(Observed::new(body, record))))
 }
 
 /// Rules that hold on every route.
@@ -196,27 +204,24 @@ fn admit(request: &Request, api: bool) -> Result<(), ApiError> {
 
 /// Runs the routes; a panic in one becomes an answer, and its message, which could hold anything,
 /// goes nowhere.
-async fn guarded<S>(inner: S, request: Request) -> Response
+async fn guarded<S>(mut inner: S, request: Request) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
 {
-    use tower::ServiceExt as _;
-
-    let mut future = pin!(inner.oneshot(request));
-    let outcome = poll_fn(
+    let failed =
+        |_| ApiError::new(ErrorCode::Internal, "the relay failed on this request").into_response();
+    let future = match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
+        Ok(future) => future,
+        Err(panic) => return failed(panic),
+    };
+    let mut future = pin!(future);
+    poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Ready(result)) => Poll::Ready(Some(result)),
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
             Ok(Poll::Pending) => Poll::Pending,
-            Err(_) => Poll::Ready(None),
+            Err(panic) => Poll::Ready(failed(panic)),
         },
     )
-    .await;
-    match outcome {
-        Some(Ok(response)) => response,
-        Some(Err(never)) => match never {},
-        None => {
-            ApiError::new(ErrorCode::Internal, "the relay failed on this request").into_response()
-        }
-    }
+    .await
 }

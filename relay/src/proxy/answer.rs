@@ -16,15 +16,17 @@ use crate::upstream::AnswerBody;
 const PEEK: usize = 64 * 1024;
 
 /// A provider's response head and unread body.
-pub(crate) struct Answer {
+pub(crate) struct Answer<'k> {
     pub(super) head: Parts,
     pub(super) source: Source,
     /// From sending the request to the response head.
     pub(super) took: Duration,
+    /// What it must not hold: what of the key is not public.
+    pub(super) secret: &'k [u8],
 }
 
-impl Answer {
-    pub(super) fn new(response: Response<AnswerBody>, took: Duration) -> Self {
+impl<'k> Answer<'k> {
+    pub(super) fn new(response: Response<AnswerBody>, took: Duration, secret: &'k [u8]) -> Self {
         let (head, inner) = response.into_parts();
         Self {
             head,
@@ -34,6 +36,7 @@ impl Answer {
                 inner,
             },
             took,
+            secret,
         }
     }
 

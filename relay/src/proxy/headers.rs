@@ -1,6 +1,7 @@
 //! Which header fields cross the relay, in each direction.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use keyferry_protocol::Provider;
@@ -59,47 +60,95 @@ const KEPT_BACK_PREFIXES: [&str; 7] = [
     "x-vercel-",
 ];
 
-/// Response fields that reach the client.
-fn is_relayed(name: &str) -> bool {
-    matches!(
-        name,
-        "accept-ranges"
-            | "content-disposition"
-            | "content-encoding"
-            | "content-language"
-            | "content-range"
-            | "content-type"
-            | "etag"
-            | "last-modified"
-            | "openai-model"
-            | "openai-processing-ms"
-            | "openai-version"
-            | "ratelimit"
-            | "ratelimit-limit"
-            | "ratelimit-policy"
-            | "ratelimit-remaining"
-            | "ratelimit-reset"
-            | "request-id"
-            | "retry-after"
-            | "retry-after-ms"
-            | "x-generation-id"
-            | "x-goog-upload-chunk-granularity"
-            | "x-goog-upload-control-url"
-            | "x-goog-upload-header-x-goog-hash"
-            | "x-goog-upload-size-received"
-            | "x-goog-upload-status"
-            | "x-goog-upload-url"
-            | "x-ratelimit-limit"
-            | "x-ratelimit-remaining"
-            | "x-ratelimit-reset"
-            | "x-request-id"
-            | "x-should-retry"
-            | "x-zdr"
-    )
-}
+/// Response fields that reach the client. Of the families below, those that providers send most are
+/// named too: what is found here need not be made.
+const RELAYED: &[&str] = &[
+    "accept-ranges",
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-limit",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-range",
+    "content-type",
+    "etag",
+    "last-modified",
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "ratelimit",
+    "ratelimit-limit",
+    "ratelimit-policy",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "x-generation-id",
+    "x-goog-upload-chunk-granularity",
+    "x-goog-upload-control-url",
+    "x-goog-upload-header-x-goog-hash",
+    "x-goog-upload-size-received",
+    "x-goog-upload-status",
+    "x-goog-upload-url",
+    "x-ratelimit-limit",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "x-request-id",
+    "x-should-retry",
+    "x-zdr",
+];
 
 /// Families of response fields that reach the client.
 const RELAYED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
+
+/// [`RELAYED`], each at the place of its length: few are as long as each other, so that hardly any
+/// has to be compared.
+static RELAYED_BY_LENGTH: LazyLock<Vec<Vec<HeaderName>>> = LazyLock::new(|| {
+    let longest = RELAYED.iter().map(|name| name.len()).max().unwrap_or(0);
+    let of_length = |length| RELAYED.iter().filter(move |name| name.len() == length);
+    (0..=longest)
+        .map(|length| {
+            of_length(length)
+                .map(|name| HeaderName::from_static(name))
+                .collect()
+        })
+        .collect()
+});
+
+/// The name of a response field that reaches the client, sent in letters of either case.
+fn relayed(name: &str) -> Option<HeaderName> {
+    // Most are sent in small letters, which are quickly compared.
+    let is_it =
+        |known: &&HeaderName| known.as_str() == name || known.as_str().eq_ignore_ascii_case(name);
+    let as_long = RELAYED_BY_LENGTH.get(name.len());
+    if let Some(known) = as_long.and_then(|as_long| as_long.iter().find(is_it)) {
+        return Some(known.clone());
+    }
+    let is_of_family = RELAYED_PREFIXES.iter().any(|prefix| {
+        let start = name.as_bytes().get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    });
+    is_of_family
+        .then(|| HeaderName::from_bytes(name.as_bytes()).ok())
+        .flatten()
+}
 
 /// The provider's request head: the client's fields less those kept back, the key in the
 /// provider's own form, and the fields the provider insists on.
@@ -174,10 +223,8 @@ impl<'a> Relayed<'a> {
 }
 
 impl Keep for Relayed<'_> {
-    fn keeps(&self, name: &HeaderName, value: &[u8]) -> bool {
-        let name = name.as_str();
-        let relayed = is_relayed(name) || starts_with_any(name, &RELAYED_PREFIXES);
-        relayed && !self.holds_key(value)
+    fn keep(&self, name: &str, value: &[u8]) -> Option<HeaderName> {
+        relayed(name).filter(|_| !self.holds_key(value))
     }
 }
 
@@ -280,12 +327,11 @@ mod tests {
             ),
         ]);
         let relayed = Relayed::new(b"canary-0123456789");
-        let mut names: Vec<&str> = provider
+        let mut names: Vec<HeaderName> = provider
             .iter()
-            .filter(|(name, value)| relayed.keeps(name, value.as_bytes()))
-            .map(|(name, _)| name.as_str())
+            .filter_map(|(name, value)| relayed.keep(name.as_str(), value.as_bytes()))
             .collect();
-        names.sort_unstable();
+        names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         assert_eq!(
             names,
             [

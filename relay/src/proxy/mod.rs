@@ -19,7 +19,7 @@ use keyferry_protocol::{ErrorCode, Provider, header as names};
 pub(crate) use answer::Answer;
 pub(crate) use inbound::{Fault, Inbound, too_large};
 
-use crate::edge::{Outcome, Peer};
+use crate::edge::{Context, Ending, Outcome, Peer};
 use crate::error::ApiError;
 use crate::secret::Secret;
 use crate::state::{Live, Relay};
@@ -42,14 +42,14 @@ pub(crate) struct Call<'a> {
 ///
 /// # Errors
 /// See [`CallError`]; a response with any status is not an error.
-pub(crate) async fn send(
+pub(crate) async fn send<'k>(
     relay: &Relay,
     live: &Live,
     call: &Call<'_>,
-    key: &Secret,
+    key: &'k Secret,
     body: Body,
     client: Option<&Peer>,
-) -> Result<Answer, CallError> {
+) -> Result<Answer<'k>, CallError> {
     let headers = headers::outgoing(call.headers, call.provider, call.target.path(), key)
         .ok_or(CallError::Unbuildable)?;
     let uri = live
@@ -60,20 +60,17 @@ pub(crate) async fn send(
     *request.method_mut() = call.method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
-    let relayed = headers::Relayed::new(secret_part(live, key));
+    // Exposed to search the answer for it.
+    let key = key.expose_str().unwrap_or_default();
+    let secret = scrub::secret_part(live.providers.catalogue(), key);
+    let relayed = headers::Relayed::new(secret);
     let begun = Instant::now();
     let upload = watch(client, request.body());
     let response = tokio::select! {
         response = relay.upstream().send_keeping(request, &relayed) => response?,
         () = upload => return Err(CallError::ClientGone),
     };
-    Ok(Answer::new(response, begun.elapsed()))
-}
-
-/// What of the key is not public: exposed to search answers for it.
-fn secret_part<'a>(live: &Live, key: &'a Secret) -> &'a [u8] {
-    let key = key.expose_str().unwrap_or_default();
-    scrub::secret_part(live.providers.catalogue(), key)
+    Ok(Answer::new(response, begun.elapsed(), secret))
 }
 
 /// Bodies up to this many bytes are taken in whole by the HTTP client, even when the provider reads
@@ -121,7 +118,7 @@ impl CallError {
     }
 
     /// Settles the call's use: nothing when the provider cannot have worked, else an estimate.
-    pub(crate) fn settle(self, meter: Meter) {
+    pub(crate) fn settle(self, meter: Box<Meter>) {
         match self {
             Self::Unbuildable | Self::ClientGone | Self::Upstream(UpstreamError::Connect) => {
                 meter.failed();
@@ -158,33 +155,34 @@ impl CallError {
 /// What reads a call's use from its answer.
 pub(crate) struct Metered {
     /// Settles the call.
-    pub(crate) meter: Meter,
+    pub(crate) meter: Box<Meter>,
     /// The request was changed to report its use; the client did not ask for it.
     pub(crate) asked: bool,
 }
 
 /// Streams a provider's answer to the client.
 pub(crate) fn relay_answer(
-    live: &Live,
+    context: &Context,
     provider: &Provider,
-    key: &Secret,
-    answer: Answer,
+    answer: Answer<'_>,
     metered: Metered,
     mut outcome: Outcome,
 ) -> Response {
-    outcome.provider = Some(provider.id.to_string());
+    outcome.provider = Some(provider.id.clone());
     outcome.provider_time = Some(answer.took);
-    let refusal = refusal(&answer.head);
-    let mut response = match refusal {
+    let response = match refusal(&answer.head) {
         Some(detail) => {
             metered.meter.failed();
             ApiError::new(ErrorCode::ProviderBadResponse, detail)
                 .provider(&provider.id)
                 .into_response()
         }
-        None => stream(live, key, answer, metered, &outcome),
+        None => {
+            let ending = Arc::clone(outcome.ending.get_or_insert_default());
+            stream(&context.live, answer, metered, ending)
+        }
     };
-    response.extensions_mut().insert(outcome);
+    context.conclude(outcome);
     response
 }
 
@@ -215,32 +213,31 @@ fn is_searched(head: &http::response::Parts) -> bool {
         || headers::is_event_stream(&head.headers)
 }
 
-fn stream(
-    live: &Live,
-    key: &Secret,
-    answer: Answer,
-    metered: Metered,
-    outcome: &Outcome,
-) -> Response {
-    let Answer { head, source, .. } = answer;
+fn stream(live: &Live, answer: Answer<'_>, metered: Metered, ending: Arc<Ending>) -> Response {
+    let Answer {
+        head,
+        source,
+        secret,
+        ..
+    } = answer;
     let Metered { mut meter, asked } = metered;
     let content_type = head
         .headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    meter.tell(Arc::clone(&outcome.used));
+    meter.tell(Arc::clone(&ending));
     meter.answered(head.status.as_u16(), content_type, asked);
     let price = meter
         .price()
-        .and_then(|price| HeaderValue::from_str(&price).ok());
+        .and_then(|price| HeaderValue::try_from(price).ok());
     let events = headers::is_event_stream(&head.headers);
     let body = outbound::Outbound::new(
         source,
         events,
-        is_searched(&head).then(|| Scrubber::new(secret_part(live, key))),
+        is_searched(&head).then(|| Scrubber::new(secret)),
         meter,
         live.config.timeouts.idle,
-        Arc::clone(&outcome.interrupted),
+        ending,
     );
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = head.status;

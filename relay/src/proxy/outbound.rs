@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use keyferry_protocol::ErrorCode;
 use keyferry_protocol::scrub::Scrubber;
 
 use super::answer::Source;
+use crate::edge::Ending;
 use crate::error::ApiError;
 use crate::idle::IdleTimer;
 use crate::usage::Meter;
@@ -26,7 +27,7 @@ pub(crate) struct Outbound {
     form: Form,
     scrubber: Option<Box<Scrubber>>,
     meter: Box<Meter>,
-    interrupted: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     /// The source failed, which the next turn tells.
     broken: bool,
     done: bool,
@@ -47,14 +48,14 @@ enum Form {
 pub(crate) struct Interrupted;
 
 impl Outbound {
-    /// Guards `source`; `interrupted` is set when it fails.
+    /// Guards `source`; `ending` is told when it fails.
     pub(crate) fn new(
         source: Source,
         events: bool,
         scrubber: Option<Scrubber>,
-        mut meter: Meter,
+        mut meter: Box<Meter>,
         idle: Duration,
-        interrupted: Arc<AtomicBool>,
+        ending: Arc<Ending>,
     ) -> Self {
         let form = if events {
             Form::Events {
@@ -72,8 +73,8 @@ impl Outbound {
             idle: IdleTimer::new(idle),
             form,
             scrubber: scrubber.map(Box::new),
-            meter: Box::new(meter),
-            interrupted,
+            meter,
+            ending,
             broken: false,
             done: false,
         }
@@ -112,7 +113,7 @@ impl Outbound {
 
     fn fail(&mut self, code: ErrorCode) -> Result<Frame<Bytes>, Interrupted> {
         self.done = true;
-        self.interrupted.store(true, Ordering::Relaxed);
+        self.ending.interrupted.store(true, Ordering::Relaxed);
         let mut last = self.rest(false);
         let Form::Events { at_line_start } = self.form else {
             return Err(Interrupted);

@@ -99,14 +99,13 @@ pub(super) async fn handle(
         // Counted, not refused: the verdict is there. The next one may not be.
         let _ = relay.limits().address_failed(&live.policy, address).await;
     }
-    let mut response = meta::document(StatusCode::OK, &answer(&finding, took));
-    response.extensions_mut().insert(Outcome {
-        provider: Some(provider.id.to_string()),
+    context.conclude(Outcome {
+        provider: Some(provider.id.clone()),
         payer: Some(Payer::User),
         provider_time: Some(took),
         ..Outcome::default()
     });
-    Ok(response)
+    Ok(meta::document(StatusCode::OK, &answer(&finding, took)))
 }
 
 fn answer(finding: &Finding, took: Duration) -> Value {

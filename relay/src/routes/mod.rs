@@ -139,7 +139,7 @@ impl Service<Request> for Routes {
         // Most requests are these; the router's search and its boxes are spared them.
         if is_passthrough(request.uri().path()) {
             let relay = Arc::clone(&self.relay);
-            return Box::pin(async move { Ok(passthrough::answer(relay, request).await) });
+            return Box::pin(passthrough::answer(relay, request));
         }
         let router = self.router.clone();
         Box::pin(router.oneshot(request))

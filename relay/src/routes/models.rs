@@ -85,12 +85,7 @@ pub(super) async fn handle(
         asked: false,
     };
     Ok(proxy::relay_answer(
-        live,
-        provider,
-        key.secret(),
-        answer,
-        metered,
-        outcome,
+        &context, provider, answer, metered, outcome,
     ))
 }
 

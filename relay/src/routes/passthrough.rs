@@ -1,5 +1,6 @@
 //! `/providers/{id}/{*path}`: a provider's own API, its own full path, with the key swapped in.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -20,13 +21,12 @@ use crate::usage::{self, Costing, Metering};
 use crate::wishes::Wishes;
 
 /// Handles any method.
-pub(super) async fn answer(relay: Arc<Relay>, request: Request) -> Response {
-    let context = match Ctx::of(request.extensions()) {
-        Ok(Ctx(context)) => context,
-        Err(error) => return error.into_response(),
+pub(super) async fn answer(relay: Arc<Relay>, request: Request) -> Result<Response, Infallible> {
+    let handled = match Ctx::of(request.extensions()) {
+        Ok(Ctx(context)) => handle(&relay, &context, request).await,
+        Err(error) => Err(error),
     };
-    let handled = handle(&relay, &context, request).await;
-    handled.unwrap_or_else(IntoResponse::into_response)
+    Ok(handled.unwrap_or_else(IntoResponse::into_response))
 }
 
 async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Response, ApiError> {
@@ -130,7 +130,7 @@ async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Re
     };
     let metered = Metered { meter, asked };
     Ok(proxy::relay_answer(
-        live, provider, key, answer, metered, outcome,
+        context, provider, answer, metered, outcome,
     ))
 }
 

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tower::util::Oneshot;
 use tower::{Service, ServiceExt as _};
 
 pub use socket::Liveness;
@@ -240,14 +241,14 @@ async fn serve_tls(
 }
 
 /// The application as hyper calls it.
-async fn call(
-    app: impl Application,
+fn call<A: Application>(
+    app: A,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response, Infallible> {
+) -> Oneshot<A, Request<Body>> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
-    app.oneshot(request).await
+    app.oneshot(request)
 }
 
 /// Plain connections are HTTP/1.1 only: they come from a proxy or from this machine, and telling

@@ -104,6 +104,8 @@ impl Upstream {
         keep: &dyn Keep,
         limit: Duration,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
+        // Boxed: it goes through many hands, each of which would keep room for it.
+        let request = Box::new(request);
         match tokio::time::timeout(limit, self.call(request, keep)).await {
             Ok(result) => result,
             Err(_) => Err(UpstreamError::Timeout),
@@ -112,7 +114,7 @@ impl Upstream {
 
     async fn call(
         &self,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         keep: &dyn Keep,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         let host = self
@@ -173,12 +175,12 @@ enum Fresh {
 }
 
 /// What became of a request that has no answer: itself when nothing of it was sent.
-type Unsent = Option<Request<Body>>;
+type Unsent = Option<Box<Request<Body>>>;
 
 async fn call_http1(
     stream: Stream,
     host: &Arc<Host>,
-    request: Request<Body>,
+    request: Box<Request<Body>>,
     keep: &dyn Keep,
 ) -> Result<Response<AnswerBody>, Unsent> {
     // The address is told by `Host` (RFC 9112 §3.2.1).
@@ -186,7 +188,7 @@ async fn call_http1(
         Ok(response) => {
             Ok(response.map(|incoming| AnswerBody::of_http1(incoming, Arc::clone(host))))
         }
-        Err(http1::Failed::Unsent(request)) => Err(Some(*request)),
+        Err(http1::Failed::Unsent(request)) => Err(Some(request)),
         Err(http1::Failed::Lost) => Err(None),
     }
 }
@@ -194,18 +196,18 @@ async fn call_http1(
 async fn call_http2(
     mut sender: http2::SendRequest<Body>,
     place: Place,
-    mut request: Request<Body>,
+    mut request: Box<Request<Body>>,
     keep: &dyn Keep,
 ) -> Result<Response<AnswerBody>, Unsent> {
     // The address says it.
     request.headers_mut().remove(header::HOST);
-    match sender.try_send_request(request).await {
+    match sender.try_send_request(*request).await {
         Ok(mut response) => {
             let fields = std::mem::take(response.headers_mut());
             *response.headers_mut() = kept(fields, keep);
             Ok(response.map(|incoming| AnswerBody::of_http2(incoming, place)))
         }
-        Err(mut error) => Err(error.take_message()),
+        Err(mut error) => Err(error.take_message().map(Box::new)),
     }
 }
 
@@ -213,8 +215,8 @@ async fn call_http2(
 fn kept(fields: HeaderMap, keep: &dyn Keep) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(fields.len());
     for (name, value) in &fields {
-        if keep.keeps(name, value.as_bytes()) {
-            kept.append(name.clone(), value.clone());
+        if let Some(name) = keep.keep(name.as_str(), value.as_bytes()) {
+            kept.append(name, value.clone());
         }
     }
     kept

@@ -88,7 +88,7 @@ impl Metering<'_> {
         &self,
         payer: Payer,
         costing: &Costing<'_>,
-    ) -> Result<Meter, ApiError> {
+    ) -> Result<Box<Meter>, ApiError> {
         let live = self.live();
         let quote = self.quote(payer, costing);
         let budget = match self.lease() {
@@ -127,13 +127,9 @@ impl Metering<'_> {
             .map_err(denied)?;
         // A list that anyone may read proves no key.
         let proves = costing.method != Method::GET || costing.path == &*costing.provider.check.path;
-        Ok(Meter::new(
-            ticket,
-            slot,
-            quote,
-            proves,
-            Arc::clone(self.relay.metrics()),
-        ))
+        let metrics = Arc::clone(self.relay.metrics());
+        // Boxed: it goes from hand to hand, and is large.
+        Ok(Box::new(Meter::new(ticket, slot, quote, proves, metrics)))
     }
 
     /// Holds a call against the terms of the lease it is made with; the lease's budget.

@@ -1,13 +1,14 @@
 //! One call's use, read from its answer as it passes, and the settlement at its end.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use keyferry_protocol::usage::{Framing, text_tokens};
 use keyferry_protocol::{Usage, UsageReader};
 
 use super::quote::Quote;
+use crate::edge::Ending;
 use crate::limits::{Conclusion, Slot, Ticket};
 use crate::metrics::Metrics;
 use crate::store::Row;
@@ -27,7 +28,7 @@ pub struct Meter {
     alters: bool,
     streams: bool,
     complete: bool,
-    told: Option<Arc<OnceLock<Usage>>>,
+    told: Option<Arc<Ending>>,
 }
 
 impl Meter {
@@ -55,9 +56,9 @@ impl Meter {
         }
     }
 
-    /// Puts the use into `cell` once the call has ended, for its log line.
-    pub fn tell(&mut self, cell: Arc<OnceLock<Usage>>) {
-        self.told = Some(cell);
+    /// Puts the use into `ending` once the call has ended, for its log line.
+    pub fn tell(&mut self, ending: Arc<Ending>) {
+        self.told = Some(ending);
     }
 
     /// The provider did nothing that costs: it was not reached, or its answer is none.
@@ -94,7 +95,12 @@ impl Meter {
     pub fn price(&self) -> Option<String> {
         let price = self.quote.price?;
         let (input, output) = (price.input?, price.output?);
-        Some(format!("input={};output={}", input.0, output.0))
+        let mut text = String::with_capacity(48);
+        text.push_str("input=");
+        text.push_str(itoa::Buffer::new().format(input.0));
+        text.push_str(";output=");
+        text.push_str(itoa::Buffer::new().format(output.0));
+        Some(text)
     }
 
     /// Reads a chunk of the answer; what comes back is to be passed on at once.
@@ -157,8 +163,8 @@ impl Meter {
 
     fn conclude(&mut self) {
         let usage = self.used();
-        if let Some(cell) = &self.told {
-            let _ = cell.set(usage);
+        if let Some(ending) = &self.told {
+            let _ = ending.used.set(usage);
         }
         let failed = self.status.is_some_and(|status| status >= 400);
         let priced = usage

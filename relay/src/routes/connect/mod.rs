@@ -131,19 +131,18 @@ pub(super) async fn handle(
     };
     let sealed = seal::seal(&recipient, &key)
         .ok_or_else(|| ApiError::new(ErrorCode::BadField, "publicKey is not a point of P-256"))?;
-    let mut response = meta::document(
+    context.conclude(Outcome {
+        provider: Some(provider.id.clone()),
+        provider_time: Some(begun.elapsed()),
+        ..Outcome::default()
+    });
+    Ok(meta::document(
         StatusCode::OK,
         &json!({
             "publicKey": base64url::encode(&sealed.public_key),
             "ciphertext": base64url::encode(&sealed.ciphertext),
         }),
-    );
-    response.extensions_mut().insert(Outcome {
-        provider: Some(provider.id.to_string()),
-        provider_time: Some(begun.elapsed()),
-        ..Outcome::default()
-    });
-    Ok(response)
+    ))
 }
 
 impl Ask {

@@ -96,12 +96,11 @@ impl Exchange<'_> {
                 if let Some(next) = next {
                     return Ok(Step::Next(next));
                 }
-                let mut response = error.into_api(provider).into_response();
-                response.extensions_mut().insert(Outcome {
-                    provider: Some(provider.id.to_string()),
+                self.context.conclude(Outcome {
+                    provider: Some(provider.id.clone()),
                     ..outcome
                 });
-                return Ok(Step::Done(response));
+                return Ok(Step::Done(error.into_api(provider).into_response()));
             }
         };
         let (answer, next) = self.judge(attempt, plan, answer, target).await;
@@ -111,7 +110,11 @@ impl Exchange<'_> {
         }
         let metered = Metered { meter, asked };
         Ok(Step::Done(proxy::relay_answer(
-            live, provider, key, answer, metered, outcome,
+            self.context,
+            provider,
+            answer,
+            metered,
+            outcome,
         )))
     }
 
@@ -122,7 +125,7 @@ impl Exchange<'_> {
         target: &Target<'_, '_>,
         path: &str,
         body: &WholeBody,
-    ) -> Result<Meter, ApiError> {
+    ) -> Result<Box<Meter>, ApiError> {
         let payer = match attempt {
             Attempt::User => Payer::User,
             Attempt::Server(..) => Payer::Server,
@@ -161,13 +164,13 @@ impl Exchange<'_> {
 
     /// Whether the answer to the user's key proves it bad and the plan has a way on. Reading so
     /// far is undone: the answer goes to the client whole if it is to.
-    async fn judge(
+    async fn judge<'k>(
         &self,
         attempt: Attempt,
         plan: &Plan,
-        mut answer: Answer,
+        mut answer: Answer<'k>,
         target: &Target<'_, '_>,
-    ) -> (Answer, Option<Attempt>) {
+    ) -> (Answer<'k>, Option<Attempt>) {
         let status = answer.status();
         if attempt != Attempt::User || !status.is_client_error() || plan.after_bad_key().is_none() {
             return (answer, None);

@@ -34,24 +34,28 @@ pub(in crate::upstream) enum Failed {
 /// See [`Failed`].
 pub(in crate::upstream) async fn exchange<S>(
     mut stream: S,
-    request: Request<Body>,
+    mut request: Box<Request<Body>>,
     host: &HeaderValue,
     keep: &dyn Keep,
 ) -> Result<Response<Incoming<S>>, Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (parts, body) = request.into_parts();
+    let body = std::mem::take(request.body_mut());
     let mut waiting = Waiting {
-        upload: Some(Upload::new(&parts, host, body)),
+        upload: Some(Upload::new(&request, host, body)),
         whole: true,
         text: Text::default(),
     };
-    let read = poll_fn(|cx| waiting.poll(&mut stream, cx, &parts.method, keep)).await;
+    let method = request.method();
+    let read = poll_fn(|cx| waiting.poll(&mut stream, cx, method, keep)).await;
     let Some(head) = read else {
         let unsent = waiting.upload.and_then(Upload::into_unsent);
         return Err(match unsent {
-            Some(body) => Failed::Unsent(Box::new(Request::from_parts(parts, body))),
+            Some(body) => {
+                *request.body_mut() = body;
+                Failed::Unsent(request)
+            }
             None => Failed::Lost,
         });
     };

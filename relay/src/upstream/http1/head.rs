@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::Broken;
 use super::framing::Framing;
@@ -16,8 +16,9 @@ const ROOM: usize = 12;
 
 /// Decides which fields of an answer's head are worth a place in its header map.
 pub trait Keep: Sync {
-    /// Whether to keep this one; those that frame the message are heeded either way.
-    fn keeps(&self, name: &HeaderName, value: &[u8]) -> bool;
+    /// The name to keep a field under, which was sent as `name` in letters of either case; `None`
+    /// to leave it out. Fields that frame the message are heeded either way.
+    fn keep(&self, name: &str, value: &[u8]) -> Option<HeaderName>;
 }
 
 /// Keeps every field.
@@ -25,8 +26,8 @@ pub trait Keep: Sync {
 pub struct Everything;
 
 impl Keep for Everything {
-    fn keeps(&self, _: &HeaderName, _: &[u8]) -> bool {
-        true
+    fn keep(&self, name: &str, _: &[u8]) -> Option<HeaderName> {
+        HeaderName::from_bytes(name.as_bytes()).ok()
     }
 }
 
@@ -75,10 +76,8 @@ pub(super) fn read(
     let mut hops = Hops::default();
     let mut headers = HeaderMap::with_capacity(response.headers.len() + ROOM);
     for field in response.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| Broken::Malformed("a field has no name"))?;
-        hops.see(&name, field.value)?;
-        if keep.keeps(&name, field.value) {
+        hops.see(field.name, field.value)?;
+        if let Some(name) = keep.keep(field.name, field.value) {
             let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value))
                 .map_err(|_| Broken::Malformed("a field has a value that none may have"))?;
             headers.append(name, value);
@@ -107,10 +106,10 @@ struct Hops {
 }
 
 impl Hops {
-    fn see(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Broken> {
-        if *name == header::CONTENT_LENGTH {
+    fn see(&mut self, name: &str, value: &[u8]) -> Result<(), Broken> {
+        if name.eq_ignore_ascii_case("content-length") {
             self.length = Some(length(self.length, value)?);
-        } else if *name == header::TRANSFER_ENCODING {
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
             // Others are sent only to those who ask for them with `TE` (RFC 9110 §10.1.4).
             if self.transfer_coding || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Broken::Malformed(
@@ -118,7 +117,7 @@ impl Hops {
                 ));
             }
             self.transfer_coding = true;
-        } else if *name == header::CONNECTION {
+        } else if name.eq_ignore_ascii_case("connection") {
             for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 self.close |= option.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -317,8 +316,9 @@ mod tests {
     fn only_what_is_kept_is_made_into_values() {
         struct Some;
         impl Keep for Some {
-            fn keeps(&self, name: &HeaderName, value: &[u8]) -> bool {
-                name == "b" && value != b"2"
+            fn keep(&self, name: &str, value: &[u8]) -> Option<HeaderName> {
+                let kept = name.eq_ignore_ascii_case("b") && value != b"2";
+                kept.then(|| HeaderName::from_static("b"))
             }
         }
         let text = Bytes::from_static(

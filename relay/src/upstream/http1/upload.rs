@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
-use http::request::Parts;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, Request, header};
 use http_body::{Body as _, Frame, SizeHint};
 use sync_wrapper::SyncWrapper;
 use tokio::io::AsyncWrite;
@@ -49,7 +48,8 @@ pub(super) enum Unsent {
 }
 
 impl Upload {
-    pub(super) fn new(head: &Parts, host: &HeaderValue, body: Body) -> Self {
+    /// `head` without its body, which is `body`.
+    pub(super) fn new(head: &Request<Body>, host: &HeaderValue, body: Body) -> Self {
         let (framing, announced) = framing(head, &body);
         Self {
             text: text(head, host, announced),
@@ -237,16 +237,16 @@ enum Announced {
     Chunked,
 }
 
-fn framing(head: &Parts, body: &Body) -> (Framing, Announced) {
+fn framing(head: &Request<Body>, body: &Body) -> (Framing, Announced) {
     let known = body.size_hint().exact().or_else(|| {
-        let value = head.headers.get(header::CONTENT_LENGTH)?;
+        let value = head.headers().get(header::CONTENT_LENGTH)?;
         value.to_str().ok()?.parse().ok()
     });
     match known {
         // Methods that usually have a body say that this one has none (RFC 9110 §8.6).
         Some(0) => (
             Framing::Length(0),
-            match head.method {
+            match *head.method() {
                 Method::POST | Method::PUT | Method::PATCH => Announced::Length(0),
                 _ => Announced::Nothing,
             },
@@ -258,18 +258,18 @@ fn framing(head: &Parts, body: &Body) -> (Framing, Announced) {
 
 /// Request line and fields. Neither a target nor a field's name or value can hold a line's end:
 /// their types have seen to it.
-fn text(head: &Parts, host: &HeaderValue, announced: Announced) -> Vec<u8> {
+fn text(head: &Request<Body>, host: &HeaderValue, announced: Announced) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
-    text.extend_from_slice(head.method.as_str().as_bytes());
+    text.extend_from_slice(head.method().as_str().as_bytes());
     text.push(b' ');
     let target = head
-        .uri
+        .uri()
         .path_and_query()
         .map_or("/", |target| target.as_str());
     text.extend_from_slice(target.as_bytes());
     text.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     text.extend_from_slice(host.as_bytes());
-    for (name, value) in &head.headers {
+    for (name, value) in head.headers() {
         let own = *name == header::HOST
             || *name == header::CONTENT_LENGTH
             || *name == header::TRANSFER_ENCODING;
