@@ -15,7 +15,7 @@ use crate::support::log::Log;
 use crate::support::secrecy::line_with;
 use crate::support::tokens::secret_config;
 use crate::support::{
-    CANARY, Reply, StandIn, TestRelay, json_response, raw_provider, read_head, send,
+    CANARY, Reply, StandIn, TestRelay, free_address, json_response, raw_provider, read_head, send,
 };
 
 const PATH: &str = "/v1/connect/openrouter";
@@ -208,10 +208,7 @@ async fn refusals_and_failures_of_openrouter() {
 #[tokio::test]
 async fn an_absent_or_silent_openrouter() {
     Log::capture();
-    let gone = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = free_address();
     let relay = TestRelay::with_provider(gone, "").await;
     let reply = post(&relay, &Asker::new().ask(), &[]).await;
     assert_eq!(

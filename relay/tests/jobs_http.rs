@@ -15,8 +15,8 @@ use crate::support::jobs::{
 };
 use crate::support::tokens::{SECRET, claims, hs256, secret_config};
 use crate::support::{
-    CANARY, StandIn, TestRelay, closes_within_a_second, json_response, raw_provider, read_head,
-    refused,
+    CANARY, StandIn, TestRelay, closes_within_a_second, free_address, json_response, raw_provider,
+    read_head, refused,
 };
 
 #[tokio::test]
@@ -325,12 +325,9 @@ async fn refusals_keep_the_providers_status_without_the_key() {
 
 #[tokio::test]
 async fn an_unreachable_provider_fails_the_job_after_its_attempts() {
-    let address = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = free_address();
     let config = "[jobs]\nbackoff_ms = 10\nmax_attempts = 3\n";
-    let relay = TestRelay::with_provider(address, config).await;
+    let relay = TestRelay::with_provider(gone, config).await;
     let job = chat(&relay).await;
     let done = ended(&relay, &job).await;
     assert_eq!(

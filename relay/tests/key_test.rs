@@ -3,7 +3,9 @@
 use axum::body::Body;
 use axum::response::Response;
 
-use crate::support::{CANARY, Reply, StandIn, TestRelay, json_response, raw_provider, read_head};
+use crate::support::{
+    CANARY, Reply, StandIn, TestRelay, free_address, json_response, raw_provider, read_head,
+};
 
 async fn test(relay: &TestRelay, provider: &str, deep: bool) -> Reply {
     relay
@@ -107,10 +109,7 @@ async fn a_deep_test_asks_for_one_token() {
 
 #[tokio::test]
 async fn an_absent_or_silent_provider_is_no_verdict_on_the_key() {
-    let gone = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = free_address();
     let relay = TestRelay::with_provider(gone, "").await;
     let reply = test(&relay, "openai", true).await;
     assert_eq!(

@@ -7,12 +7,12 @@ use axum::body::Body;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::support::log::Log;
 use crate::support::seal::{FIRST, Vault, secrets};
 use crate::support::secrecy::line_with;
-use crate::support::{CANARY, Seen, StandIn, TestRelay, raw_provider, read_head};
+use crate::support::{CANARY, Seen, StandIn, TestRelay, free_address, raw_provider, read_head};
 
 /// The line of `text` that shows a part of `key`.
 fn leaked<'a>(text: &'a str, key: &str) -> Option<&'a str> {
@@ -489,11 +489,9 @@ async fn no_part_of_a_key_leaves_when_a_provider_fails() {
 #[tokio::test]
 async fn no_part_of_a_key_leaves_when_no_provider_is_there() {
     Log::capture();
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = gone.local_addr().unwrap();
-    drop(gone);
+    let gone = free_address();
     for sealed in [false, true] {
-        let relay = TestRelay::with_provider(address, &secrets(FIRST, &[], "")).await;
+        let relay = TestRelay::with_provider(gone, &secrets(FIRST, &[], "")).await;
         let mut client = Client::open(&relay, sealed).await;
         let answer = client.get("/providers/openai/v1/models").await;
         assert_eq!(answer.status, 502, "{}", answer.body);

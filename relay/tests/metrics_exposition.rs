@@ -8,7 +8,9 @@ use axum::response::Response;
 use keyferry_protocol::{FallbackReason, Payer, Verdict};
 use keyferry_relay::{FinishedRequest, Metrics, UpstreamFailure};
 
-use crate::support::{CANARY, ChannelBody, Reply, StandIn, TestRelay, json_response, send};
+use crate::support::{
+    CANARY, ChannelBody, Reply, StandIn, TestRelay, free_address, json_response, send,
+};
 
 const DOCUMENT: &str = include_str!("../../docs/operating.md");
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yaml");
@@ -185,11 +187,7 @@ async fn requests_are_counted_by_provider_payer_status_and_end() {
 
 #[tokio::test]
 async fn an_unreachable_provider_is_counted() {
-    // Nothing listens on a port that was just given back.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = free_address();
     let relay = TestRelay::with_provider(gone, "").await;
     assert_eq!(relay.get(MODELS).await.status, 502);
     settled(

@@ -22,11 +22,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::process::{Process, SERVER, free_address};
+use crate::support::process::{Process, SERVER};
 use crate::support::seal::{FIRST, Vault, secrets};
 use crate::support::{
-    CANARY, ChannelBody, Reply, StandIn, closes_within_a_second, providers_at, raw_provider,
-    read_head,
+    CANARY, ChannelBody, Reply, StandIn, closes_within_a_second, free_address, providers_at,
+    raw_provider, read_head,
 };
 
 const SITE: &str = include_str!("../../deploy/nginx/keyferry.conf");

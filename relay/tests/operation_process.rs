@@ -9,9 +9,11 @@ use axum::response::Response;
 use http::Request;
 use hyper_util::rt::TokioIo;
 
-use crate::support::process::{Process, SERVER, free_address, run};
+use crate::support::process::{Process, SERVER, run};
 use crate::support::tokens::{SECRET, good_token, secret_config};
-use crate::support::{CANARY, ChannelBody, Reply, StandIn, json_response, providers_at, send};
+use crate::support::{
+    CANARY, ChannelBody, Reply, StandIn, free_address, json_response, providers_at, send,
+};
 
 fn request(process: &Process, path: &str) -> http::request::Builder {
     Request::builder()

@@ -17,10 +17,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::process::{Process, SERVER, free_address, run};
+use crate::support::process::{Process, SERVER, run};
 use crate::support::{
-    CANARY, ChannelBody, StandIn, closes_within_a_second, providers_at, raw_exchange, raw_provider,
-    read_head,
+    CANARY, ChannelBody, StandIn, closes_within_a_second, free_address, providers_at, raw_exchange,
+    raw_provider, read_head,
 };
 
 const TLS: &str = "[tls]\ncertificate = \"FOLDER/chain.pem\"\nkey = \"FOLDER/key.pem\"\n";

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 
-use crate::support::{CANARY, ChannelBody, StandIn, TestRelay, json_response};
+use crate::support::{CANARY, ChannelBody, StandIn, TestRelay, free_address, json_response};
 
 #[tokio::test]
 async fn each_provider_gets_the_key_in_its_own_form() {
@@ -335,11 +335,8 @@ async fn redirects_are_not_followed_and_not_shown() {
 
 #[tokio::test]
 async fn an_absent_provider_is_a_typed_error() {
-    let port = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
-    let relay = TestRelay::with_provider(port, "").await;
+    let gone = free_address();
+    let relay = TestRelay::with_provider(gone, "").await;
     let reply = relay.get("/providers/openai/v1/models").await;
     assert_eq!(
         (reply.status, reply.code().as_str()),

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Body;
 use axum::response::Response;
 
-use crate::support::{Reply, Seen, StandIn, TestRelay, json_response, raw_provider, read_head};
+use crate::support::{
+    Reply, Seen, StandIn, TestRelay, free_address, json_response, raw_provider, read_head,
+};
 
 const GOOD: &str = "sk-proj-goodgoodgoodgoodgoodgoodgoodgoodgoodgoodgood";
 const BAD: &str = "sk-proj-badbadbadbadbadbadbadbadbadbadbadbadbadbadbad";
@@ -262,10 +264,7 @@ async fn by_way_of_openrouter_only_on_allow_any() {
 
 #[tokio::test]
 async fn when_the_provider_is_down_before_any_byte() {
-    let gone = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = free_address();
     let reseller = StandIn::start(openai).await;
     let config = format!(
         "[payer]\nallow_unauthenticated = true\n[providers.openai]\nbase_url = \"http://{gone}\"\n[providers.openrouter]\nbase_url = \"BASE_URL\"\nserver_key = \"{RESELLER}\"\n"

@@ -7,7 +7,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::support::{
-    CANARY, ChannelBody, Reply, Seen, StandIn, TestRelay, json_response, raw_provider, read_head,
+    CANARY, ChannelBody, Reply, Seen, StandIn, TestRelay, free_address, json_response,
+    raw_provider, read_head,
 };
 
 /// Ten cents a request, whatever is in it.
@@ -357,10 +358,7 @@ async fn failures_cost_nothing_and_give_back_what_was_set_aside() {
 #[tokio::test]
 async fn an_unreachable_provider_costs_nothing() {
     let config = format!("{DIME}[limits]\ndaily_cap_usd = 0.10\n");
-    let gone = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = free_address();
     let relay = TestRelay::with_provider(gone, &config).await;
     for _ in 0..3 {
         let reply = relay

@@ -56,6 +56,11 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
+/// A loopback address nobody listens on: one to give to a program, or of a provider that is gone.
+pub(crate) fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
+}
+
 /// A running relay.
 pub(crate) struct TestRelay {
     pub(crate) address: SocketAddr,

@@ -10,15 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::free_port;
+use crate::support::free_address;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_keyferry-relay");
-
-/// A loopback address for a listener of the binary.
-pub(crate) fn free_address() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], free_port()))
-}
 
 /// The binary as it runs; killed when dropped.
 pub(crate) struct Program {

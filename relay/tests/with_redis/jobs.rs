@@ -13,10 +13,12 @@ use crate::support::jobs::{
     CHAT_ANSWER, Events, FLAC, Job, SAID, TRANSCRIBE, answer, ask, cancel, chat, chat_request,
     ended, eventually, order, order_with, status, until, upload,
 };
-use crate::support::process::{Program, free_address};
+use crate::support::process::Program;
 use crate::support::redis::RedisServer;
 use crate::support::worker::Shop;
-use crate::support::{CANARY, StandIn, json_response, raw_provider, read_head, refused};
+use crate::support::{
+    CANARY, StandIn, free_address, json_response, raw_provider, read_head, refused,
+};
 
 /// A worker that gives no sign of life loses its job soon.
 const QUICK: &str = "backoff_ms = 50\nhold_ms = 2000\n";
