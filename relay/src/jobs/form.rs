@@ -14,7 +14,7 @@ use super::audio::{AudioError, HEAD, Sealing, Upload, sniff};
 use super::envelope;
 use super::payload::Form;
 use crate::error::ApiError;
-use crate::proxy::{Fault, Inbound, too_large};
+use crate::proxy::{Arrival, Inbound, too_large};
 use crate::state::Live;
 use crate::store::JobId;
 
@@ -113,7 +113,7 @@ impl Uploaded {
         let held = live.config.server.buffered_limit();
         let most = settings.max_audio_bytes.min(held.saturating_sub(FRAME));
         let limit = most + settings.max_request_bytes + FRAME;
-        let (body, fault) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
+        let (body, arrival) = Inbound::new(body, limit, live.config.timeouts.body_idle)?;
         let sizes = SizeLimit::new()
             .per_field(MAX_FIELD)
             .for_field("then", settings.max_request_bytes)
@@ -128,7 +128,7 @@ impl Uploaded {
             live,
             handle,
             subject,
-            fault: &fault,
+            arrival: &arrival,
         };
         reading.all(&mut parts).await
     }
@@ -139,7 +139,7 @@ struct Reading<'a> {
     live: &'a Live,
     handle: &'a JobHandle,
     subject: Option<&'a str>,
-    fault: &'a Fault,
+    arrival: &'a Arrival,
 }
 
 #[derive(Default)]
@@ -282,7 +282,7 @@ impl Reading<'_> {
     }
 
     fn refused(&self, error: &multer::Error) -> ApiError {
-        if let Some(error) = self.fault.error() {
+        if let Some(error) = self.arrival.error() {
             return error;
         }
         match error {

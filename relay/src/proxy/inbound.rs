@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use keyferry_protocol::ErrorCode;
 
 use crate::error::ApiError;
@@ -18,20 +18,31 @@ pub(crate) struct Inbound {
     inner: Body,
     left: u64,
     idle: IdleTimer,
-    fault: Fault,
+    arrival: Arrival,
 }
 
-/// Why an [`Inbound`] failed, readable after the HTTP client has swallowed the error.
+/// How far an [`Inbound`] has come, readable after the HTTP client has swallowed its error.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fault(Arc<AtomicU8>);
+pub(crate) struct Arrival(Arc<AtomicU8>);
 
+const WHOLE: u8 = 4;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const BROKEN: u8 = 3;
 
-impl Fault {
+impl Arrival {
     fn set(&self, value: u8) {
         self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Of a body that is here in full.
+    pub(crate) fn whole() -> Self {
+        Self(Arc::new(AtomicU8::new(WHOLE)))
+    }
+
+    /// The client has sent all of its body.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == WHOLE
     }
 
     /// The client's fault as an answer, if there is one.
@@ -63,22 +74,30 @@ impl Inbound {
     ///
     /// # Errors
     /// `body_too_large` at once when the announced length exceeds `limit` bytes.
-    pub(crate) fn new(inner: Body, limit: u64, idle: Duration) -> Result<(Self, Fault), ApiError> {
-        if http_body::Body::size_hint(&inner).lower() > limit {
+    pub(crate) fn new(
+        inner: Body,
+        limit: u64,
+        idle: Duration,
+    ) -> Result<(Self, Arrival), ApiError> {
+        if inner.size_hint().lower() > limit {
             return Err(too_large());
         }
-        let fault = Fault::default();
+        let arrival = if inner.is_end_stream() {
+            Arrival::whole()
+        } else {
+            Arrival::default()
+        };
         let guard = Self {
             inner,
             left: limit,
             idle: IdleTimer::new(idle),
-            fault: fault.clone(),
+            arrival: arrival.clone(),
         };
-        Ok((guard, fault))
+        Ok((guard, arrival))
     }
 }
 
-/// What the HTTP client is told; the reason is in [`Fault`].
+/// What the HTTP client is told; the reason is in its [`Arrival`].
 #[derive(Debug, thiserror::Error)]
 #[error("the client's body ended early")]
 pub(crate) struct EndedEarly;
@@ -94,7 +113,10 @@ impl http_body::Body for Inbound {
         let this = self.get_mut();
         loop {
             let fault = match Pin::new(&mut this.inner).poll_frame(cx) {
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => {
+                    this.arrival.set(WHOLE);
+                    return Poll::Ready(None);
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     this.idle.progressed();
                     // Trailers carry nothing a provider needs, and could smuggle header fields.
@@ -104,6 +126,10 @@ impl http_body::Body for Inbound {
                     match this.left.checked_sub(data.len() as u64) {
                         Some(left) => {
                             this.left = left;
+                            // Once the announced length is there nobody asks for more.
+                            if this.inner.is_end_stream() {
+                                this.arrival.set(WHOLE);
+                            }
                             return Poll::Ready(Some(Ok(Frame::data(data))));
                         }
                         None => TOO_LARGE,
@@ -115,7 +141,7 @@ impl http_body::Body for Inbound {
                     Poll::Ready(()) => TOO_SLOW,
                 },
             };
-            this.fault.set(fault);
+            this.arrival.set(fault);
             return Poll::Ready(Some(Err(EndedEarly)));
         }
     }

@@ -17,7 +17,7 @@ use keyferry_protocol::scrub::{self, Scrubber};
 use keyferry_protocol::{ErrorCode, Provider, header as names};
 
 pub(crate) use answer::Answer;
-pub(crate) use inbound::{Fault, Inbound, too_large};
+pub(crate) use inbound::{Arrival, Inbound, too_large};
 
 use crate::edge::{Context, Ending, Outcome, Peer};
 use crate::error::ApiError;
@@ -48,7 +48,7 @@ pub(crate) async fn send<'k>(
     call: &Call<'_>,
     key: &'k Secret,
     body: Body,
-    client: Option<&Peer>,
+    upload: Option<Upload<'_>>,
 ) -> Result<Answer<'k>, CallError> {
     let headers = headers::outgoing(call.headers, call.provider, call.target.path(), key)
         .ok_or(CallError::Unbuildable)?;
@@ -65,30 +65,41 @@ pub(crate) async fn send<'k>(
     let secret = scrub::secret_part(live.providers.catalogue(), key);
     let relayed = headers::Relayed::new(secret);
     let begun = Instant::now();
-    let upload = watch(client, request.body());
+    let gone = gone(upload, request.body());
     let response = tokio::select! {
         response = relay.upstream().send_keeping(request, &relayed) => response?,
-        () = upload => return Err(CallError::ClientGone),
+        uploaded = gone => return Err(CallError::ClientGone { uploaded }),
     };
     Ok(Answer::new(response, begun.elapsed(), secret))
 }
 
-/// Bodies up to this many bytes are taken in whole by the HTTP client, even when the provider reads
-/// nothing, after which hyper itself notices a client that leaves.
+/// A client whose body may still be arriving.
+#[derive(Clone, Copy)]
+pub(crate) struct Upload<'a> {
+    pub(crate) client: &'a Peer,
+    /// How far its body has come.
+    pub(crate) arrival: &'a Arrival,
+}
+
+/// Bodies up to this many bytes are read to their end by whatever sends them to the provider, even
+/// when that reads nothing. The server then notices a client that leaves by itself.
 const BUFFERED_UPLOAD: u64 = 16 * 1024;
 
-/// Returns when the client of a large upload is gone, never otherwise.
-fn watch(client: Option<&Peer>, body: &Body) -> impl Future<Output = ()> + use<> {
+/// Returns when the client of a large upload is gone, never otherwise; whether it had sent all.
+fn gone(upload: Option<Upload<'_>>, body: &Body) -> impl Future<Output = bool> + use<> {
     let large = body
         .size_hint()
         .upper()
         .is_none_or(|length| length > BUFFERED_UPLOAD);
-    let liveness = client
+    let watched = upload
         .filter(|_| large)
-        .map(|client| client.liveness.clone());
+        .map(|upload| (upload.client.liveness.clone(), upload.arrival.clone()));
     async move {
-        match liveness {
-            Some(liveness) => liveness.gone().await,
+        match watched {
+            Some((liveness, arrival)) => {
+                liveness.gone().await;
+                arrival.is_whole()
+            }
             None => std::future::pending().await,
         }
     }
@@ -100,9 +111,12 @@ pub(crate) enum CallError {
     /// The key or the address cannot be written into a request.
     #[error("the request cannot be built")]
     Unbuildable,
-    /// The client left while sending; nobody reads the answer to this.
+    /// The client left; nobody reads the answer to this.
     #[error("the client is gone")]
-    ClientGone,
+    ClientGone {
+        /// It had sent all of its request, so the provider is at work.
+        uploaded: bool,
+    },
     /// The provider gave no response.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -113,17 +127,18 @@ impl CallError {
     pub(crate) fn upstream(self) -> Option<UpstreamError> {
         match self {
             Self::Upstream(error) => Some(error),
-            Self::Unbuildable | Self::ClientGone => None,
+            Self::Unbuildable | Self::ClientGone { .. } => None,
         }
     }
 
     /// Settles the call's use: nothing when the provider cannot have worked, else an estimate.
     pub(crate) fn settle(self, meter: Box<Meter>) {
         match self {
-            Self::Unbuildable | Self::ClientGone | Self::Upstream(UpstreamError::Connect) => {
-                meter.failed();
-            }
-            Self::Upstream(UpstreamError::Closed | UpstreamError::Timeout) => drop(meter),
+            Self::Unbuildable
+            | Self::ClientGone { uploaded: false }
+            | Self::Upstream(UpstreamError::Connect) => meter.failed(),
+            Self::ClientGone { uploaded: true }
+            | Self::Upstream(UpstreamError::Closed | UpstreamError::Timeout) => drop(meter),
         }
     }
 
@@ -134,7 +149,7 @@ impl CallError {
                 ErrorCode::BadKeyHeader,
                 "the key cannot be sent in a header",
             ),
-            Self::ClientGone => (ErrorCode::BadRequest, "the request body broke off"),
+            Self::ClientGone { .. } => (ErrorCode::BadRequest, "the request body broke off"),
             Self::Upstream(UpstreamError::Connect) => (
                 ErrorCode::ProviderUnreachable,
                 "no connection to the provider could be made",

@@ -7,7 +7,7 @@ use http::header;
 
 use crate::body::{WholeBody, is_json};
 use crate::error::ApiError;
-use crate::proxy::{Fault, Inbound};
+use crate::proxy::{Arrival, Inbound};
 use crate::tiers::{Gate, Named, RequestFacts, model_in_path, named};
 
 /// JSON bodies up to this many bytes are read before they are sent on, to count the call under its
@@ -34,8 +34,8 @@ pub(super) struct NativeBody {
     /// The whole of it, when it was read.
     pub(super) whole: Option<WholeBody>,
     stream: Option<Inbound>,
-    /// Why sending it failed, if that is the client's fault.
-    pub(super) fault: Fault,
+    /// How much of it is here, and why sending it failed if that is the client's fault.
+    pub(super) arrival: Arrival,
     /// The models it may run; empty when it runs none; `None` when that is not known.
     pub(super) models: Option<Vec<String>>,
     /// It is JSON.
@@ -63,7 +63,7 @@ impl NativeBody {
         let small = is_json && announced.is_some_and(|length| length <= small_limit);
         let reads = request.needs_body() && (needed || small);
         if !reads {
-            let (inbound, fault) = Inbound::new(body, guard.max_body, guard.idle)?;
+            let (inbound, arrival) = Inbound::new(body, guard.max_body, guard.idle)?;
             let models = if request.needs_body() {
                 model_in_path(request.path).map(|model| vec![model])
             } else {
@@ -72,7 +72,7 @@ impl NativeBody {
             return Ok(Self {
                 whole: None,
                 stream: Some(inbound),
-                fault,
+                arrival,
                 models,
                 is_json,
             });
@@ -95,7 +95,7 @@ impl NativeBody {
         Ok(Self {
             whole: Some(whole),
             stream: None,
-            fault: Fault::default(),
+            arrival: Arrival::whole(),
             models,
             is_json,
         })

@@ -14,7 +14,7 @@ use crate::callers;
 use crate::edge::{Context, Ctx, Outcome};
 use crate::error::ApiError;
 use crate::keys::{self, SealedFor};
-use crate::proxy::{self, Call, Metered};
+use crate::proxy::{self, Call, Metered, Upload};
 use crate::state::Relay;
 use crate::tiers::RequestFacts;
 use crate::usage::{self, Costing, Metering};
@@ -104,7 +104,7 @@ async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Re
     let whole = body.whole.as_ref().filter(|_| body.is_json);
     let changed = whole.and_then(|whole| usage::asking_for_usage(provider, rest, whole));
     let asked = changed.is_some() && !usage::wants_usage(headers);
-    let fault = body.fault.clone();
+    let arrival = body.arrival.clone();
     let call = Call {
         provider,
         method: method.clone(),
@@ -112,11 +112,15 @@ async fn handle(relay: &Relay, context: &Context, request: Request) -> Result<Re
         headers,
     };
     let body = body.into_body(changed);
-    let sent = proxy::send(relay, live, &call, key, body, context.peer.as_ref()).await;
+    let upload = context.peer.as_ref().map(|client| Upload {
+        client,
+        arrival: &arrival,
+    });
+    let sent = proxy::send(relay, live, &call, key, body, upload).await;
     let answer = match sent {
         Ok(answer) => answer,
         Err(error) => {
-            if let Some(fault) = fault.error() {
+            if let Some(fault) = arrival.error() {
                 meter.failed();
                 return Err(fault);
             }

@@ -83,7 +83,7 @@ impl Exchange<'_> {
         {
             (body, asked) = (changed, !usage::wants_usage(self.headers));
         }
-        // The body is here in full, so hyper itself notices a client that leaves.
+        // The body is here in full, so the server notices a client that leaves by itself.
         let sent = proxy::send(self.relay, live, &call, key, Body::from(body), None).await;
         let answer = match sent {
             Ok(answer) => answer,
