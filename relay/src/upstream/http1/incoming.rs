@@ -1,5 +1,6 @@
 //! An answer's body as it arrives.
 
+use std::fmt;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -11,8 +12,8 @@ use super::framing::{Framing, Remaining};
 use super::read::{poll_read, poll_read_with};
 use super::upload::{Unsent, Upload};
 
-/// What is left of an answer, and the connection it comes over.
-#[derive(Debug)]
+/// What is left of an answer, and the connection it comes over. `Debug` shows none of its bytes:
+/// providers echo keys.
 pub(in crate::upstream) struct Incoming<S> {
     /// `None` after a failure: the connection is closed.
     stream: Option<S>,
@@ -25,6 +26,16 @@ pub(in crate::upstream) struct Incoming<S> {
     keeps: bool,
     /// The last read found more than it had room for.
     wide: bool,
+}
+
+impl<S> fmt::Debug for Incoming<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("left", &self.left)
+            .field("upload", &self.upload)
+            .field("keeps", &self.keeps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S> Incoming<S> {

@@ -549,3 +549,36 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn nothing_that_is_sent_or_read_can_be_printed() {
+    const KEY: &str = "sk-proj-CANARYcanaryCANARY";
+    let mut request = request(Method::POST, vec![b'K'; 100_000]);
+    let mut value = HeaderValue::from_static(KEY);
+    value.set_sensitive(true);
+    request.headers_mut().insert("authorization", value);
+    // Takes the beginning of the request and no more, and answers with the key.
+    let answer = format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: 1000\r\n\r\n{KEY}");
+    let (near, _far) = tokio::io::duplex(8);
+    let stream = tokio::io::join(Script::sending([answer]).staying(), near);
+    let host = HeaderValue::from_static("api.example");
+    let response = exchange(stream, Box::new(request), &host, &Everything)
+        .await
+        .unwrap();
+    let printed = format!("{:?} {:#?}", response.body(), response.body());
+    assert!(printed.contains("upload: Some"), "{printed}");
+    let numbers: Vec<String> = KEY.bytes().map(|byte| byte.to_string()).collect();
+    for (what, hidden) in [
+        ("text", KEY[8..].to_owned()),
+        ("numbers", numbers.join(", ")),
+        ("lines", numbers[..4].join(",\n")),
+        ("body", "75, 75, 75".to_owned()),
+        ("body's text", "KKK".to_owned()),
+    ] {
+        let printed: String = match what {
+            "lines" => printed.split(' ').collect(),
+            _ => printed.clone(),
+        };
+        assert!(!printed.contains(&hidden), "{what}: {printed}");
+    }
+}
