@@ -37,6 +37,7 @@ mod operation_nginx;
 mod operation_process;
 mod operation_samples;
 mod operation_tls;
+mod over_http2;
 mod panic;
 mod passthrough;
 mod payer;

@@ -51,11 +51,39 @@ pub const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// other end is gone long before the limits on silence do.
 pub const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Calls on one HTTP/2 connection to a provider. A call above what the provider allows would wait
+/// behind a stream of minutes; fewer than 100 should no server allow (RFC 9113 §6.5.2), and few do.
+pub const UPSTREAM_CALLS_PER_CONNECTION: u32 = 100;
+
+/// Bytes a provider may send on one HTTP/2 stream ahead of its reader (RFC 9113 §5.2), so what a
+/// client that has stopped reading holds in memory here. A model's answer fits; a download moves
+/// at so much per round trip.
+pub const UPSTREAM_STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same on all streams of a connection together: never less than all of them can hold, 25 MiB,
+/// or readers that have stopped would keep everybody else's answers from arriving.
+///
+/// It is eight times that, because h2 allows small frames that nobody has taken half of it, counts
+/// each for 256 bytes less its length, and closes the connection of all when they use it up. So
+/// every stream can be full of events of 52 bytes; those of providers are larger. What this lets
+/// pile up, beyond the 25 MiB, is their bookkeeping: four times as much, if every reader stops.
+pub const UPSTREAM_CONNECTION_WINDOW: u32 =
+    8 * UPSTREAM_CALLS_PER_CONNECTION * UPSTREAM_STREAM_WINDOW;
+
 /// Open connections from clients; each costs a few kilobytes.
 pub const MAX_CONNECTIONS: usize = 10_000;
 
 /// Streams one HTTP/2 connection may have open, as in RFC 9113 §6.5.2's advice of at least 100.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
+
+/// Bytes a client may send on one HTTP/2 stream ahead of the provider that takes them. Little next
+/// to a body that is read whole, and an upload moves at so much per round trip.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same on all streams of a connection: as much as they can hold, 32 MiB, or uploads that their
+/// providers do not take would keep the other requests of a connection waiting, which a proxy may
+/// share among many users. Requests that are not admitted hold nothing of it.
+pub const CONNECTION_WINDOW: u32 = MAX_STREAMS_PER_CONNECTION * STREAM_WINDOW;
 
 /// HTTP/2 connections have no head timeout: a ping finds out whether the other end still lives.
 pub const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);

@@ -291,6 +291,8 @@ async fn serve_http2(
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(defaults::MAX_STREAMS_PER_CONNECTION)
+        .initial_stream_window_size(defaults::STREAM_WINDOW)
+        .initial_connection_window_size(defaults::CONNECTION_WINDOW)
         .max_header_list_size(max_header_bytes)
         .keep_alive_interval(defaults::HTTP2_PING_INTERVAL)
         .keep_alive_timeout(defaults::HTTP2_PING_TIMEOUT)

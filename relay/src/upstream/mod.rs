@@ -8,6 +8,7 @@
 mod body;
 mod connect;
 mod http1;
+mod http2;
 mod pool;
 
 use std::sync::Arc;
@@ -15,16 +16,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, header};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http2::SendRequest;
 
 pub use body::{AnswerBody, BodyError};
 pub use connect::TlsError;
 use connect::{Connector, Stream};
 pub use http1::{Broken, Everything, Keep, read_answer};
+use http2::Replay;
 use pool::{Host, Place, Pool};
 
-use crate::config::{Config, defaults};
+use crate::config::Config;
 
 /// Calls providers over pooled connections, HTTP/2 where the provider offers it.
 #[derive(Clone, Debug)]
@@ -121,31 +122,53 @@ impl Upstream {
             .pool
             .host(request.uri())
             .ok_or(UpstreamError::Connect)?;
+        let mut refused = None;
+        loop {
+            match self.attempt(&host, request, keep, refused.as_ref()).await {
+                Ok(response) => return Ok(response),
+                // Once: who refuses twice has a reason that does not pass.
+                Err(Unanswered::Refused(again, place)) if refused.is_none() => {
+                    (request, refused) = (again, Some(place));
+                }
+                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(_) => return Err(UpstreamError::Closed),
+            }
+        }
+    }
+
+    /// Sends `request` once, over another HTTP/2 connection than that of `besides`.
+    async fn attempt(
+        &self,
+        host: &Arc<Host>,
+        mut request: Box<Request<Body>>,
+        keep: &dyn Keep,
+        besides: Option<&Place>,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
         // A kept connection may be closed by the other end at any moment. A request of which
         // nothing was sent goes to the next one, and at last to a new one, which is tried once.
-        if let Some((sender, place)) = host.shared() {
+        if let Some((sender, place)) = host.shared(besides) {
             match Box::pin(call_http2(sender, place, request, keep)).await {
-                Ok(response) => return Ok(response),
-                Err(unsent) => request = unsent.ok_or(UpstreamError::Closed)?,
+                Err(Unanswered::Unsent(unsent)) => request = unsent,
+                called => return called,
             }
         }
         while let Some(stream) = host.take() {
-            match call_http1(stream, &host, request, keep).await {
-                Ok(response) => return Ok(response),
-                Err(unsent) => request = unsent.ok_or(UpstreamError::Closed)?,
+            match call_http1(stream, host, request, keep).await {
+                Err(Unanswered::Unsent(unsent)) => request = unsent,
+                called => return called,
             }
         }
         // Rare, and large: not to be made room for in every call.
-        let called = Box::pin(async {
-            Ok(match self.connect(&host).await? {
-                Fresh::Http1(stream) => call_http1(stream, &host, request, keep).await,
+        Box::pin(async {
+            match self.connect(host).await.map_err(Unanswered::Failed)? {
+                Fresh::Http1(stream) => call_http1(stream, host, request, keep).await,
                 Fresh::Http2(sender, place) => call_http2(sender, place, request, keep).await,
-            })
-        });
-        called.await?.map_err(|_| UpstreamError::Closed)
+            }
+        })
+        .await
     }
 
-    /// A new connection. One for HTTP/2 lives in a task of its own.
+    /// A new connection.
     async fn connect(&self, host: &Arc<Host>) -> Result<Fresh, UpstreamError> {
         let uri = host.uri().ok_or(UpstreamError::Connect)?;
         let connected = self.connector.connect(uri).await;
@@ -153,16 +176,8 @@ impl Upstream {
         if !http2 {
             return Ok(Fresh::Http1(stream));
         }
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(defaults::UPSTREAM_PING_INTERVAL)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| UpstreamError::Closed)?;
-        tokio::spawn(async move {
-            // How it ended is told to the calls on it.
-            let _ = connection.await;
-        });
+        let sender = http2::open(stream).await;
+        let sender = sender.map_err(|_| UpstreamError::Closed)?;
         let (sender, place) = host.share(sender);
         Ok(Fresh::Http2(sender, place))
     }
@@ -171,43 +186,60 @@ impl Upstream {
 /// A connection nobody has used.
 enum Fresh {
     Http1(Stream),
-    Http2(http2::SendRequest<Body>, Place),
+    Http2(SendRequest<Body>, Place),
 }
 
-/// What became of a request that has no answer: itself when nothing of it was sent.
-type Unsent = Option<Box<Request<Body>>>;
+/// A request without an answer.
+enum Unanswered {
+    /// Nothing of it was sent.
+    Unsent(Box<Request<Body>>),
+    /// The provider did not begin with it, on this connection.
+    Refused(Box<Request<Body>>, Place),
+    /// It is lost.
+    Failed(UpstreamError),
+}
 
 async fn call_http1(
     stream: Stream,
     host: &Arc<Host>,
     request: Box<Request<Body>>,
     keep: &dyn Keep,
-) -> Result<Response<AnswerBody>, Unsent> {
+) -> Result<Response<AnswerBody>, Unanswered> {
     // The address is told by `Host` (RFC 9112 §3.2.1).
     match http1::exchange(stream, request, host.header(), keep).await {
         Ok(response) => {
             Ok(response.map(|incoming| AnswerBody::of_http1(incoming, Arc::clone(host))))
         }
-        Err(http1::Failed::Unsent(request)) => Err(Some(request)),
-        Err(http1::Failed::Lost) => Err(None),
+        Err(http1::Failed::Unsent(request)) => Err(Unanswered::Unsent(request)),
+        Err(http1::Failed::Lost) => Err(Unanswered::Failed(UpstreamError::Closed)),
     }
 }
 
 async fn call_http2(
-    mut sender: http2::SendRequest<Body>,
+    mut sender: SendRequest<Body>,
     place: Place,
     mut request: Box<Request<Body>>,
     keep: &dyn Keep,
-) -> Result<Response<AnswerBody>, Unsent> {
+) -> Result<Response<AnswerBody>, Unanswered> {
     // The address says it.
     request.headers_mut().remove(header::HOST);
+    let failed = Unanswered::Failed(UpstreamError::Closed);
+    let Ok(replay) = Replay::of(&mut request).await else {
+        return Err(failed);
+    };
     match sender.try_send_request(*request).await {
         Ok(mut response) => {
             let fields = std::mem::take(response.headers_mut());
             *response.headers_mut() = kept(fields, keep);
             Ok(response.map(|incoming| AnswerBody::of_http2(incoming, place)))
         }
-        Err(mut error) => Err(error.take_message().map(Box::new)),
+        Err(mut error) => Err(match (error.take_message(), replay) {
+            (Some(request), _) => Unanswered::Unsent(Box::new(request)),
+            (None, Some(replay)) if http2::is_unprocessed(error.error()) => {
+                Unanswered::Refused(Box::new(replay.into_request()), place)
+            }
+            _ => failed,
+        }),
     }
 }
 

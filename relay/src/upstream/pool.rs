@@ -1,8 +1,8 @@
 //! Connections to providers, kept between calls.
 //!
 //! HTTP/1 connections carry one call at a time and come back when its answer has been read to its
-//! end; HTTP/2 connections carry up to [`CALLS_PER_CONNECTION`]. What is idle for too long is
-//! closed.
+//! end; HTTP/2 connections carry up to [`UPSTREAM_CALLS_PER_CONNECTION`]. What is idle for too
+//! long is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -14,11 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::connect::Stream;
-use crate::config::defaults::POOL_IDLE_TIMEOUT;
-
-/// Calls on one HTTP/2 connection. A call above what the provider allows would wait behind a stream
-/// of minutes; fewer than 100 should no server allow (RFC 9113 §6.5.2), and few do.
-const CALLS_PER_CONNECTION: usize = 100;
+use crate::config::defaults::{POOL_IDLE_TIMEOUT, UPSTREAM_CALLS_PER_CONNECTION};
 
 /// All providers that were called.
 #[derive(Debug, Default)]
@@ -59,7 +55,7 @@ struct Shared {
 /// A call's place on an HTTP/2 connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    _counted: Arc<()>,
+    counted: Arc<()>,
 }
 
 impl Pool {
@@ -115,13 +111,17 @@ impl Host {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An HTTP/2 connection with room for a call, if there is one.
-    pub(super) fn shared(&self) -> Option<(http2::SendRequest<Body>, Place)> {
+    /// An HTTP/2 connection with room for a call, if there is one, but not that of `besides`.
+    pub(super) fn shared(
+        &self,
+        besides: Option<&Place>,
+    ) -> Option<(http2::SendRequest<Body>, Place)> {
         let mut idle = self.lock();
         idle.shared.retain(Shared::is_wanted);
         idle.shared
             .iter_mut()
-            .find(|shared| shared.calls() < CALLS_PER_CONNECTION)
+            .filter(|shared| besides.is_none_or(|place| !shared.is_of(place)))
+            .find(|shared| shared.calls() < UPSTREAM_CALLS_PER_CONNECTION as usize)
             .map(Shared::place)
     }
 
@@ -201,6 +201,10 @@ impl Shared {
         Arc::strong_count(&self.calls).saturating_sub(1)
     }
 
+    fn is_of(&self, place: &Place) -> bool {
+        Arc::ptr_eq(&self.calls, &place.counted)
+    }
+
     /// Open, and carrying calls or lately taken for one.
     fn is_wanted(&self) -> bool {
         !self.sender.is_closed() && (self.calls() > 0 || self.used.elapsed() < POOL_IDLE_TIMEOUT)
@@ -209,7 +213,7 @@ impl Shared {
     fn place(&mut self) -> (http2::SendRequest<Body>, Place) {
         self.used = Instant::now();
         let place = Place {
-            _counted: Arc::clone(&self.calls),
+            counted: Arc::clone(&self.calls),
         };
         (self.sender.clone(), place)
     }

@@ -22,6 +22,7 @@ mod tests;
 pub(super) use exchange::{Failed, exchange};
 pub use head::{Everything, Keep};
 pub(super) use incoming::Incoming;
+pub(super) use upload::Again;
 
 /// What came over the connection is no answer, or not a whole one.
 #[derive(Debug, thiserror::Error)]

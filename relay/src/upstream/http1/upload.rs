@@ -1,5 +1,6 @@
 //! A request on its way out: its head and as much of its body as is there in one write.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,8 +14,7 @@ use tokio::io::AsyncWrite;
 /// Pieces of a body up to this many bytes are copied behind the head or into each other.
 const COPIED: usize = 16 * 1024;
 
-/// A request being sent.
-#[derive(Debug)]
+/// A request being sent. Its text holds the key, so `Debug` shows none of it.
 pub(super) struct Upload {
     /// Written first.
     text: Vec<u8>,
@@ -28,6 +28,15 @@ pub(super) struct Upload {
     /// The body's first piece, as long as nothing was written.
     first: Option<Bytes>,
     begun: bool,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("framing", &self.framing)
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How the request's body is delimited (RFC 9112 §6).
@@ -76,10 +85,7 @@ impl Upload {
             _ if self.begun => None,
             None => Some(body),
             Some(first) if body.is_end_stream() => Some(Body::from(first)),
-            Some(first) => Some(Body::new(Again {
-                first: Some(first),
-                rest: body,
-            })),
+            Some(first) => Some(Body::new(Again::new(first, body))),
         }
     }
 
@@ -292,10 +298,19 @@ fn text(head: &Request<Body>, host: &HeaderValue, announced: Announced) -> Vec<u
     text
 }
 
-/// A body of which a piece was taken and could not be sent.
-struct Again {
+/// A body of which a piece was taken and has not been sent.
+pub(in crate::upstream) struct Again {
     first: Option<Bytes>,
     rest: Body,
+}
+
+impl Again {
+    pub(in crate::upstream) fn new(first: Bytes, rest: Body) -> Self {
+        Self {
+            first: Some(first),
+            rest,
+        }
+    }
 }
 
 impl http_body::Body for Again {
