@@ -39,6 +39,13 @@ export function tamper(page, code, name = "default") {
   );
 }
 
+/** The records as they lie at rest, by name. @param {Page} page @returns {Promise<Record<string, Uint8Array>>} */
+export async function dump(page) {
+  await tamper(page, "globalThis.dumped = [...records].map(([name, bytes]) => [name, [...bytes]]);");
+  const records = /** @type {[string, number[]][]} */ (await page.evaluate("dumped"));
+  return Object.fromEntries(records.map(([name, bytes]) => [name, Uint8Array.from(bytes)]));
+}
+
 /** Keeps the records, for {@link restore}. @param {Page} page */
 export const keep = (page) => tamper(page, "globalThis.saved = new Map(records);");
 

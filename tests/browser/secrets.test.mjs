@@ -2,26 +2,41 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { derivedKeys } from "../support/derived.mjs";
+import { buffers, heaps } from "../support/heap.mjs";
+import { KEEPING } from "../support/keeping.mjs";
+import { dump } from "./records.mjs";
 import { OPENAI_KEY, PASSWORD, open, useSite } from "./site.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-const { page: newPage, tab } = useSite();
+const { site, page: newPage, tab } = useSite();
 const CHAT = "/providers/openai/v1/chat/completions";
+const NEXT = "a different horse battery staple";
+const FILE_PASSWORD = "for the backup alone, and long";
+const ENV_KEY = "sk-ant-api03-" + "canary9876543210".repeat(4);
 
 /** As numbers, so that no string of a secret comes into the page from outside. @param {string} text */
 const codes = (text) => [...Buffer.from(text)];
 
-/** Creates a vault, adds a key, uses it: all with bytes. @param {Page} page @param {object} [options] */
+/**
+ * Creates a vault, adds a key, uses it: all with bytes, which are the caller's to wipe. Gives the recovery code.
+ * @param {Page} page @param {object} [options]
+ */
 async function useVault(page, options = {}) {
   await open(page, options);
-  await page.evaluate(
+  return page.evaluate(
     async ([password, key, path]) => {
-      await vault.create(new Uint8Array(/** @type {number[]} */ (password)));
-      await vault.keys.add({ provider: "openai", key: new Uint8Array(/** @type {number[]} */ (key)), name: "canary-name" });
+      const typed = new Uint8Array(/** @type {number[]} */ (password));
+      const pasted = new Uint8Array(/** @type {number[]} */ (key));
+      const { recoveryCode } = await vault.create(typed);
+      await vault.keys.add({ provider: "openai", key: pasted, name: "canary-name" });
+      typed.fill(0);
+      pasted.fill(0);
       const response = await vault.fetch(location.origin + path, { method: "POST", body: "{}" });
       await response.text();
       await vault.keys.list();
+      return recoveryCode;
     },
     /** @type {const} */ ([codes(PASSWORD), codes(OPENAI_KEY), CHAT]),
   );
@@ -71,15 +86,104 @@ test("after a lock neither heap holds a key or a password", async (t) => {
   const control = "control-" + Math.random();
   await page.evaluate((control) => void Object.assign(globalThis, { control: [control] }), control);
   await page.evaluate(() => vault.lock());
-  const heaps = await heapSnapshots(page);
-  assert.equal(heaps.length, 2, "page and worker");
-  assert.ok(heaps[0]?.includes(control), "the snapshot shows strings");
-  assert.ok(heaps[1]?.includes("keyferry"), "the worker's too");
-  for (const heap of heaps) {
-    assert.ok(!heap.includes(OPENAI_KEY.slice(8, 24)), "a key");
-    assert.ok(!heap.includes(PASSWORD), "a password");
+  const found = await heaps(browserOf(page), [site.origin]);
+  assert.deepEqual(found.map(([kind]) => kind).sort(), ["page", "worker"]);
+  assert.ok(found.some(([, text]) => text.includes(control)), "a snapshot shows strings");
+  assert.ok(found.some(([kind, text]) => kind === "worker" && text.includes("keyferry")), "the worker's too");
+  for (const [kind, text] of found) {
+    assert.ok(!text.includes(OPENAI_KEY.slice(8, 24)), `the heap of the ${kind} holds a key`);
+    assert.ok(!text.includes(PASSWORD), `the heap of the ${kind} holds a password`);
   }
 });
+
+test("no bytes of a secret, given or derived, outlive their call outside of the module, nor a lock inside", async (t) => {
+  const page = await newPage(t, "/other");
+  await page.addInitScript(KEEPING);
+  await page.goto(`${site.origin}/`);
+  await page.waitForFunction("globalThis.ready");
+  await enrolPasskeysWithoutAsking(page);
+  const recoveryCode = await useVault(page, { workerUrl: "/keeping.js" });
+  const first = await dump(page);
+  const renewed = await everyOperationWithSecrets(page, recoveryCode);
+  const last = await dump(page);
+
+  const control = "control-" + Math.random();
+  const [worker] = page.workers();
+  const planted = (/** @type {number[]} */ control) => void Object.assign(globalThis, { control: new Uint8Array(control) });
+  await page.evaluate(planted, codes(control));
+  await worker?.evaluate(planted, codes(control));
+  const secrets = {
+    control: Buffer.from(control),
+    "provider key": Buffer.from(OPENAI_KEY),
+    "imported key": Buffer.from(ENV_KEY),
+    "file's password": Buffer.from(FILE_PASSWORD),
+    ...prefixed("first", { ...derivedKeys(first, "recovery", recoveryCode), ...derivedKeys(first, "password", PASSWORD) }),
+    ...prefixed("last", { ...derivedKeys(last, "recovery", renewed), ...derivedKeys(last, "password", NEXT) }),
+  };
+  const look = async () => {
+    const held = await buffers(browserOf(page), [site.origin], secrets);
+    return Object.fromEntries(held.map(({ kind, outside, inside }) => [kind, { outside, inside }]));
+  };
+  const opened = await look();
+  assert.deepEqual(opened.page, { outside: ["control"], inside: [] });
+  assert.deepEqual(opened.worker?.outside, ["control"]);
+  assert.ok(opened.worker?.inside.includes("last metadata key"), `the keys searched for are the vault's: ${opened.worker?.inside}`);
+  const given = await worker?.evaluate(() => [.../** @type {any} */ (globalThis).given].map((bytes) => bytes.some((/** @type {number} */ byte) => byte !== 0)));
+  assert.ok(given && given.length >= 20, "the arguments were seen");
+  assert.ok(!given.includes(true), "bytes in a call's arguments are wiped after it, however deep");
+
+  await page.evaluate(() => vault.lock());
+  assert.deepEqual(await look(), { page: { outside: ["control"], inside: [] }, worker: { outside: ["control"], inside: [] } });
+});
+
+/** @param {Page} page */
+async function enrolPasskeysWithoutAsking(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const kind = /** @type {const} */ ({ protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal" });
+  const able = { hasResidentKey: true, hasUserVerification: true, hasPrf: true, isUserVerified: true, automaticPresenceSimulation: true };
+  await session.send("WebAuthn.addVirtualAuthenticator", { options: { ...kind, ...able } });
+}
+
+/** Whatever takes a secret or gives one, wrong ones included. Gives the last recovery code. @param {Page} page @param {string} recoveryCode */
+function everyOperationWithSecrets(page, recoveryCode) {
+  return page.evaluate(
+    async ({ recoveryCode, ...secrets }) => {
+      /** @type {Uint8Array[]} */
+      const own = [];
+      const bytes = (/** @type {number[]} */ codes) => {
+        const array = new Uint8Array(codes);
+        own.push(array);
+        return array;
+      };
+      const refused = (/** @type {Promise<unknown>} */ call) => call.then(() => Promise.reject(new Error("it was let through")), () => undefined);
+      const { password, next, filePassword, env } = secrets;
+      const typed = () => bytes(password);
+      await vault.passkeys.add(typed(), "Laptop");
+      const [key] = await vault.keys.list();
+      own.push(await vault.keys.reveal(String(key?.id), typed()));
+      await refused(vault.keys.reveal(String(key?.id), bytes(next)));
+      await refused(vault.keys.add({ provider: "nobody", key: bytes(env) }));
+      await vault.keys.importEnv(/** @type {any} */ (bytes(env)));
+      await vault.settings({ password: typed(), autoLockMinutes: 20 });
+      await vault.lock();
+      await vault.unlock({ recoveryCode });
+      await vault.lock();
+      await vault.unlock({ passkey: true });
+      await vault.lock();
+      await refused(vault.unlock({ password: bytes(next) }));
+      await vault.unlock({ password: typed() });
+      await refused(vault.import(new Uint8Array(500), bytes(filePassword)));
+      const renewed = await vault.changePassword(typed(), bytes(next), { passkeys: "keep" });
+      for (const array of own) array.fill(0);
+      return renewed.recoveryCode;
+    },
+    { recoveryCode, password: codes(PASSWORD), next: codes(NEXT), filePassword: codes(FILE_PASSWORD), env: codes(`ANTHROPIC_API_KEY=${ENV_KEY}`) },
+  );
+}
+
+/** @param {string} prefix @param {Record<string, Uint8Array>} secrets */
+const prefixed = (prefix, secrets) => Object.fromEntries(Object.entries(secrets).map(([name, bytes]) => [`${prefix} ${name}`, bytes]));
 
 test("no message to a page holds a key", async (t) => {
   const page = await newPage(t, "/other");
@@ -122,33 +226,9 @@ test("another page of the origin finds nothing by itself", async (t) => {
   assert.deepEqual(messages, []);
 });
 
-/** Heap snapshots of the page and of its dedicated workers, as text. @param {Page} page @returns {Promise<string[]>} */
-async function heapSnapshots(page) {
-  const session = await page.context().newCDPSession(page);
-  /** @type {string[]} */
-  const workers = [];
-  session.on("Target.attachedToTarget", ({ sessionId }) => void workers.push(sessionId));
-  await session.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false });
-  let own = "";
-  session.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => void (own += chunk));
-  await session.send("HeapProfiler.takeHeapSnapshot", {});
-  const heaps = [own];
-  for (const sessionId of workers) heaps.push(await workerSnapshot(session, sessionId));
-  return heaps;
-}
-
-/** @param {import("playwright-core").CDPSession} session @param {string} sessionId @returns {Promise<string>} */
-function workerSnapshot(session, sessionId) {
-  let heap = "";
-  return new Promise((resolve, reject) => {
-    session.on("Target.receivedMessageFromTarget", (event) => {
-      if (event.sessionId !== sessionId) return;
-      const message = JSON.parse(event.message);
-      if (message.method === "HeapProfiler.addHeapSnapshotChunk") heap += message.params.chunk;
-      else if (message.error) reject(new Error(message.error.message));
-      else if (message.id === 1) resolve(heap);
-    });
-    const message = JSON.stringify({ id: 1, method: "HeapProfiler.takeHeapSnapshot", params: {} });
-    session.send("Target.sendMessageToTarget", { sessionId, message }).catch(reject);
-  });
+/** @param {Page} page */
+function browserOf(page) {
+  const browser = page.context().browser();
+  if (!browser) throw new Error("The page has no browser.");
+  return browser;
 }

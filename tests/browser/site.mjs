@@ -8,6 +8,7 @@ import { env } from "node:process";
 import { fileURLToPath } from "node:url";
 import { after, before } from "node:test";
 import { launch } from "../support/chromium.mjs";
+import { KEEPING } from "../support/keeping.mjs";
 import { close, listen } from "../support/listen.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -68,12 +69,35 @@ globalThis.holds = (text) => {
 importScripts("/keyferry/worker.js");
 `;
 
+/** Runs before the probe: notes of whatever is written whether the vault's write lock is held. */
+const TURNS = `{
+  let held = false;
+  globalThis.writes = [];
+  const { request } = LockManager.prototype;
+  LockManager.prototype.request = function (name, call) {
+    if (!name.endsWith(":write")) return request.call(this, name, call);
+    return request.call(this, name, async () => {
+      held = true;
+      await call();
+      held = false;
+    });
+  };
+  const { transaction } = IDBDatabase.prototype;
+  IDBDatabase.prototype.transaction = function (stores, mode, options) {
+    if (mode === "readwrite") writes.push(held);
+    return transaction.call(this, stores, mode, options);
+  };
+}
+`;
+
 /** @type {Record<string, [type: string, body: string]>} */
 const PAGES = {
   "/": ["text/html", `<!doctype html><meta charset="utf-8"><title>page</title><script type="module" src="/harness.js"></script>`],
   "/other": ["text/html", "<!doctype html><title>other</title>"],
   "/harness.js": ["text/javascript", HARNESS],
   "/probe.js": ["text/javascript", PROBE],
+  "/keeping.js": ["text/javascript", KEEPING + PROBE],
+  "/turns.js": ["text/javascript", TURNS + PROBE],
   // Half a minute passes in no time.
   "/hasty.js": ["text/javascript", `const wait = setTimeout; self.setTimeout = (run, ms) => wait(run, ms / 100); ${PROBE}`],
   "/silent.js": ["text/javascript", "self.onmessage = () => {};"],

@@ -4,12 +4,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { heaps } from "../support/heap.mjs";
+import { buffers, heaps } from "../support/heap.mjs";
+import { KEEPING, keepingSite } from "../support/keeping.mjs";
 import { PASSWORD, addKey, chat, createVault, state, vaultFrame } from "../support/page.mjs";
 import { CANARY, leaked, startStack, windows } from "../support/stack.mjs";
 
 /** @type {Awaited<ReturnType<typeof startStack>>} */
 let stack;
+/** @type {Awaited<ReturnType<typeof keepingSite>>} */
+let site;
 /** @type {import("playwright-core").Page} */
 let page;
 /** @type {string} */
@@ -19,8 +22,9 @@ const KEYS = [CANARY.openai, CANARY.anthropic];
 const NAME = "Quokka budget key";
 
 before(async () => {
-  stack = await startStack({ standin: { keys: KEYS }, relay: { log: "trace" } });
-  ({ page } = await stack.open());
+  site = await keepingSite();
+  stack = await startStack({ standin: { keys: KEYS }, relay: { log: "trace", site: site.folder } });
+  ({ page } = await stack.open(KEEPING));
   recoveryCode = await createVault(page);
   await addKey(page, "openai", CANARY.openai, NAME);
   await addKey(page, "anthropic", CANARY.anthropic);
@@ -32,7 +36,10 @@ before(async () => {
   }
   await fetch(`${stack.relay.origin}/providers/openai/v1/models?key=${CANARY.openai}`);
 });
-after(() => stack?.stop());
+after(async () => {
+  await stack?.stop();
+  await site?.remove();
+});
 
 /** Fails when any run of 8 secret characters of a canary is in `text`. @param {string} where @param {string} text */
 function clean(where, text) {
@@ -85,6 +92,14 @@ test("after lock, neither page nor frame nor worker holds a key or the password"
   assert.ok(found.some(([kind]) => kind.includes("worker")), "the worker was looked into");
   assert.ok(found.some(([kind]) => kind === "iframe"), "the frame was looked into, in its own process");
   for (const [kind, strings] of found) clean(`the heap of ${kind}`, strings);
+  const secrets = Object.fromEntries([...KEYS.map((key) => key.slice(-24)), PASSWORD].map((secret) => [secret, Buffer.from(secret)]));
+  const held = await buffers(stack.browser, [stack.relay.origin, stack.relay.vault], secrets);
+  assert.deepEqual(held.map(({ kind }) => kind).sort(), found.map(([kind]) => kind).sort());
+  for (const { kind, outside, inside } of held) assert.deepEqual({ outside, inside }, { outside: [], inside: [] }, `bytes of ${kind}`);
+  // What is typed passes through the frame, which moves it to the worker.
+  for (const type of ["iframe", "worker"]) {
+    assert.ok(held.some(({ kind, arrays }) => kind.includes(type) && arrays > 0), `arrays of the ${type} were looked through`);
+  }
 });
 
 /** Everything this origin stores, as text in which bytes stand as Latin-1. */

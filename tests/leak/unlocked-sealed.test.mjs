@@ -1,5 +1,5 @@
 // With sealing on, an open vault keeps its keys within the module: not even while it is in use does a heap of
-// page or worker hold one as text. (The module's own memory is no part of a heap snapshot.)
+// page or worker hold one as text, nor a byte array outside of the module's memory as bytes.
 /// <reference path="../browser/globals.d.ts" />
 
 import assert from "node:assert/strict";
@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { startApp } from "../support/app.mjs";
 import { launch } from "../support/chromium.mjs";
-import { heaps } from "../support/heap.mjs";
+import { buffers, heaps } from "../support/heap.mjs";
+import { KEEPING } from "../support/keeping.mjs";
 import { PASSWORD } from "../support/page.mjs";
 import { binary, startRelay } from "../support/relay.mjs";
 import { CANARY, leaked } from "../support/stack.mjs";
@@ -29,7 +30,7 @@ let browser;
 
 before(async () => {
   standin = await startStandin({ keys: [CANARY.openai], latency: 0 });
-  app = await startApp();
+  app = await startApp({ "/keeping.js": `${KEEPING} importScripts("/keyferry/worker.js");` });
   relay = await startRelay({
     provider: standin.url,
     server: `allowed_origins = ["${app.origin}"]`,
@@ -46,15 +47,20 @@ after(async () => {
 
 test("an open vault that is in use leaves no key and no password in a heap", async () => {
   const page = await (await browser.newContext()).newPage();
+  await page.addInitScript(KEEPING);
   await page.goto(app.origin);
   await page.waitForFunction("globalThis.ready");
   const control = `control-${Math.random()}`;
   const statuses = await page.evaluate(
     async ([relay, password, key, control]) => {
       Object.assign(globalThis, { control: [control] });
-      globalThis.vault = await kf.openVault({ relay: String(relay), mode: "page", worker: "dedicated" });
-      await vault.create(new Uint8Array(/** @type {number[]} */ (password)));
-      await vault.keys.add({ provider: "openai", key: new Uint8Array(/** @type {number[]} */ (key)) });
+      globalThis.vault = await kf.openVault({ relay: String(relay), mode: "page", worker: "dedicated", workerUrl: "/keeping.js" });
+      const typed = new Uint8Array(/** @type {number[]} */ (password));
+      const pasted = new Uint8Array(/** @type {number[]} */ (key));
+      await vault.create(typed);
+      await vault.keys.add({ provider: "openai", key: pasted });
+      typed.fill(0);
+      pasted.fill(0);
       const statuses = [];
       for (let i = 0; i < 3; i += 1) {
         const response = await vault.fetch("https://api.openai.com/v1/models");
@@ -74,5 +80,10 @@ test("an open vault that is in use leaves no key and no password in a heap", asy
   for (const [kind, text] of found) {
     assert.equal(leaked(text, CANARY.openai), undefined, `the heap of ${kind} holds part of a key`);
     assert.ok(!text.includes(PASSWORD), `the heap of ${kind} holds the password`);
+  }
+  const secrets = { key: Buffer.from(CANARY.openai.slice(-24)), password: Buffer.from(PASSWORD) };
+  for (const { kind, arrays, outside } of await buffers(browser, [app.origin], secrets)) {
+    assert.ok(arrays > 0, `the arrays of ${kind} were looked through`);
+    assert.deepEqual(outside, [], `bytes of ${kind}`);
   }
 });

@@ -40,6 +40,7 @@ export async function freePort() {
  *
  * @param {object} options
  * @param {string} options.provider origin of the stand-in
+ * @param {string} [options.site] folder of the site, where it is not the built one
  * @param {string} [options.server] more lines of `[server]`
  * @param {string} [options.config] more TOML tables
  * @param {string[]} [options.embedders] who may embed the vault's frame; the page alone when absent
@@ -48,7 +49,7 @@ export async function freePort() {
  * @param {{ relay: string, vault: string }} [options.known] origins under which browsers reach it, where those are not its sockets'
  * @returns {Promise<Relay>}
  */
-export async function startRelay({ provider, server = "", config = "", embedders = [], log = "info", port: chosen, known }) {
+export async function startRelay({ provider, site = "www/dist", server = "", config = "", embedders = [], log = "info", port: chosen, known }) {
   const [port, vaultPort] = [chosen ?? (await freePort()), await freePort()];
   const origin = `http://localhost:${port}`;
   const vault = `http://localhost:${vaultPort}`;
@@ -58,7 +59,7 @@ export async function startRelay({ provider, server = "", config = "", embedders
   await writeFile(
     file,
     `[server]\nlisten = "127.0.0.1:${port}"\npublic_origins = [${quoted(known ? [known.relay, origin] : [origin])}]\n` +
-      `static_dir = "www/dist"\n${server}\n` +
+      `static_dir = "${site}"\n${server}\n` +
       `[vault]\nlisten = "127.0.0.1:${vaultPort}"\n${known ? `origin = "${known.vault}"\n` : ""}` +
       `embedders = [${quoted(embedders.length > 0 ? embedders : [origin])}]\n` +
       `${providers}\n${config}\n`,

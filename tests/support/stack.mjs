@@ -17,9 +17,10 @@ export async function startStack(options = {}) {
     standin,
     relay,
     browser,
-    /** A page of its own profile, open on the site; what it complains about fails the test. */
-    async open() {
+    /** A page of its own profile, open on the site; what it complains about fails the test. @param {string} [script] to run before those of each document */
+    async open(script) {
       const context = await browser.newContext();
+      if (script) await context.addInitScript(script);
       const page = await context.newPage();
       /** @type {string[]} */
       const complaints = [];

@@ -43,6 +43,10 @@ export class Port {
     port.start();
   }
 
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
   post(message: ToPage, transfer: Transferable[] = []): void {
     if (this.#state !== "closed") this.#port.postMessage(message, transfer);
   }
@@ -250,8 +254,11 @@ function bytesOf(value: unknown): Transferable[] {
   return Object.values(value ?? {}).flatMap((inner) => (inner instanceof Uint8Array ? [inner.buffer] : []));
 }
 
-/** Overwrites the bytes in an operation's arguments: passwords and keys come as bytes for this. */
-function wipe(value: unknown, depth = 2): void {
+/**
+ * Overwrites the bytes in an operation's arguments: passwords and keys come as bytes for this. The
+ * deepest are those of the passkeys to be kept, each an object in a list.
+ */
+function wipe(value: unknown, depth = 3): void {
   if (value instanceof Uint8Array) value.fill(0);
   else if (depth > 0 && typeof value === "object" && value !== null) {
     for (const inner of Object.values(value)) wipe(inner, depth - 1);

@@ -105,11 +105,9 @@ export function valueOf(form: HTMLFormElement, name: string): string {
     : "";
 }
 
-const encoder = new TextEncoder();
-
-/** A secret's bytes, which the vault wipes after use. */
-export function secretOf(form: HTMLFormElement, name: string): Uint8Array {
-  return encoder.encode(valueOf(form, name));
+/** A secret, as the field has it: bytes made of it here would be a copy more, and the caller's to wipe. */
+export function secretOf(form: HTMLFormElement, name: string): string {
+  return valueOf(form, name);
 }
 
 /** Empties every field and masks what was shown. */

@@ -10,7 +10,7 @@ export class Create extends Part {
   /** For the meter only; emptied as soon as the vault has the password. */
   declare typed: string;
   /** Makes the vault and shows its recovery code. */
-  create: (password: Uint8Array) => Promise<void> = async () => undefined;
+  create: (password: string) => Promise<void> = async () => undefined;
 
   constructor() {
     super();

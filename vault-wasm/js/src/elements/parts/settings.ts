@@ -228,7 +228,7 @@ export class Settings extends Part {
     summary?.focus();
   };
 
-  readonly #create = async (password: Uint8Array): Promise<void> => {
+  readonly #create = async (password: string): Promise<void> => {
     if (!this.vault) return;
     this.creating = true;
     try {
