@@ -34,6 +34,48 @@ test("a missing or foreign WASM is worker_failed", async (t) => {
   assert.equal(tampered?.code, "worker_failed");
 });
 
+test("a page cannot give the shared worker a module of its own", async (t) => {
+  const page = await newPage(t);
+  const greet = (/** @type {number[]} */ more) =>
+    page.evaluate(async (more) => {
+      const genuine = new Uint8Array(await (await fetch("/keyferry/keyferry.wasm")).arrayBuffer());
+      const wasm = new Uint8Array([...genuine, ...more]).buffer;
+      await WebAssembly.compile(wasm);
+      const { port } = new SharedWorker("/keyferry/worker.js", /** @type {any} */ ({ name: "keyferry:default", extendedLifetime: true }));
+      return new Promise((resolve) => {
+        port.onmessage = ({ data }) => data.t !== "alive" && resolve(data.failure?.message ?? data.t);
+        port.postMessage({ t: "hello", v: 1, name: "default", relay: location.origin + "/", wasm, life: null, capability: "owner", token: false, hidden: false });
+      });
+    }, more);
+  // A custom section without a name: the same module, in other bytes.
+  assert.match(String(await greet([0, 1, 0])), /not the one this worker goes with/);
+  assert.equal(await greet([]), "welcome", "the genuine one, as bytes");
+  assert.equal(await open(page, { worker: "shared" }), "empty");
+});
+
+test("a page that has gone before it was let in does not count", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page, { worker: "shared" });
+  const answer = await page.evaluate(async () => {
+    const greet = (/** @type {string} */ relay) => {
+      const { port } = new SharedWorker("/keyferry/worker.js", /** @type {any} */ ({ name: "keyferry:default", extendedLifetime: true }));
+      port.postMessage({ t: "hello", v: 1, name: "default", relay: location.origin + relay, wasm: "/keyferry/keyferry.wasm", life: null, capability: "owner", token: false, hidden: false });
+      return port;
+    };
+    const locked = new Promise((resolve) => {
+      new BroadcastChannel("keyferry:default").onmessage = ({ data }) => data.t === "lock" && resolve(null);
+    });
+    vault.close();
+    // For another relay: the vault is locked first, which takes a moment.
+    greet("/second/").postMessage({ t: "bye" });
+    await locked;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const port = greet("/third/");
+    return new Promise((resolve) => (port.onmessage = ({ data }) => data.t !== "alive" && resolve(data.failure?.code ?? data.t)));
+  });
+  assert.equal(answer, "welcome");
+});
+
 test("the worker script runs as classic and as module script", async (t) => {
   const page = await newPage(t);
   const answers = await page.evaluate(() =>

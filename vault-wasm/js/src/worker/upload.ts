@@ -10,7 +10,9 @@ const HEADERS: readonly string[] = ["content-type", "x-byok-lease", "x-byok-prov
 /**
  * Makes a job, and tells how its recording goes up. By XMLHttpRequest, the only
  * way to see a body go. That follows redirects whatever one does, so no key
- * goes this way; the answer of another place than was asked counts for nothing.
+ * goes this way: where the relay redirects to gets the lease's handle, which
+ * the page ends at once, since the answer of another place than was asked
+ * counts for nothing.
  */
 export async function upload(
   relay: string,
