@@ -112,6 +112,96 @@ test("two tabs adding at once: both keys survive", async (t) => {
   }
 });
 
+test("a change of the password takes along what another tab writes meanwhile", async (t) => {
+  const [one, two] = await twoTabs(t);
+  const [worker] = one.workers();
+  // The change has proven the old password and derives from the new one when the other tab writes.
+  await worker?.evaluate(() => {
+    const { deriveBits } = SubtleCrypto.prototype;
+    const gate = Object.assign(globalThis, { derived: 0, go: () => {} });
+    const opened = new Promise((resolve) => (gate.go = () => resolve(undefined)));
+    SubtleCrypto.prototype.deriveBits = async function (...args) {
+      const bits = await deriveBits.apply(this, args);
+      if (++gate.derived === 2) await opened;
+      return bits;
+    };
+  });
+  const next = "a different horse battery staple";
+  const changed = one.evaluate(([old, next]) => vault.changePassword(String(old), String(next)).then(() => "changed", (error) => error.code), [PASSWORD, next]);
+  await worker?.evaluate(async () => {
+    while (/** @type {any} */ (globalThis).derived < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+  await addsSoon(two);
+  await worker?.evaluate(() => /** @type {any} */ (globalThis).go());
+  assert.equal(await changed, "changed");
+  await becomes(two, "locked");
+  assert.equal((await one.evaluate(() => vault.keys.list())).length, 2, "and stays open where the password was changed");
+});
+
+test("a delayed guess in one tab keeps no other from writing", async (t) => {
+  const [one, two] = await twoTabs(t);
+  const [worker] = one.workers();
+  const guess = () => one.evaluate(() => vault.changePassword("not the password at all", "a different horse battery staple").catch((error) => error.code));
+  for (let i = 0; i < 3; i++) assert.equal(await guess(), "wrong_password");
+  // From here on its delay never ends.
+  await worker?.evaluate(() => {
+    const wait = self.setTimeout;
+    const gate = Object.assign(globalThis, { delayed: false });
+    self.setTimeout = /** @type {any} */ ((/** @type {() => void} */ run, /** @type {number} */ ms) => (ms === 1_000 ? (gate.delayed = true) : wait(run, ms)));
+  });
+  void guess().catch(() => undefined);
+  await until(() => /** @type {any} */ (worker)?.evaluate("delayed"));
+  await addsSoon(two);
+});
+
+test("whatever is written is written in the vault's turn", async (t) => {
+  const page = await newPage(t);
+  await open(page, { workerUrl: "/turns.js" });
+  const [worker] = page.workers();
+  site.api = (call, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify(call.path === "/v1/keys/test" ? { verdict: "valid", latencyMs: 12 } : {}));
+  };
+  await page.evaluate(async ([password, key, path]) => {
+    password = String(password);
+    await vault.create(password);
+    const { id } = await vault.keys.add({ provider: "openai", key: String(key) });
+    await vault.keys.update(id, { name: "another" });
+    await vault.keys.rotate(id, key + "x");
+    await vault.settings({ password, autoLockMinutes: 20 });
+    await (await vault.fetch(location.origin + path, { method: "POST", body: "{}" })).text();
+    const file = await vault.export("for the backup alone, and long");
+    await vault.keys.remove(id);
+    await vault.import(file, "for the backup alone, and long");
+    await vault.recovery.renew(password);
+    await vault.lock();
+    await vault.unlock({ password });
+  }, [PASSWORD, OPENAI_KEY, CHAT]);
+  const writes = /** @type {boolean[]} */ (await worker?.evaluate("writes"));
+  assert.ok(writes.length >= 10, `${writes.length} writes were seen`);
+  assert.deepEqual([...new Set(writes)], [true], "each holds the lock");
+});
+
+test("what another tab writes is no use of the vault here", async (t) => {
+  const one = await newPage(t);
+  await openWithKey(one);
+  const two = await tab(one);
+  await open(two, { workerUrl: "/probe.js" });
+  await two.evaluate((password) => vault.unlock({ password }), PASSWORD);
+  // Only what was written is told, not that somebody is there.
+  await one.workers()[0]?.evaluate(() => {
+    const { postMessage } = BroadcastChannel.prototype;
+    BroadcastChannel.prototype.postMessage = function (message) {
+      if (message.t !== "touch") postMessage.call(this, message);
+    };
+  });
+  const before = await two.evaluate(() => vault.getSnapshot().lockAt);
+  await two.workers()[0]?.evaluate(() => void Object.assign(globalThis, { skew: 60_000 }));
+  await one.evaluate((key) => vault.keys.add({ provider: "anthropic", key: `sk-ant-api03-${key}` }), OPENAI_KEY);
+  await two.waitForFunction(() => vault.providers().find(({ id }) => id === "anthropic")?.hasKey, null, { timeout: 5_000 });
+  assert.equal(await two.evaluate(() => vault.getSnapshot().lockAt), before);
+});
+
 test("two tabs creating at once end with one vault", async (t) => {
   const one = await newPage(t);
   await open(one);
@@ -154,15 +244,32 @@ test("the keyneeded event goes to the tab that asked", async (t) => {
   assert.equal(await one.evaluate("needed"), 0);
 });
 
+/** Adds a key, which must not wait for anybody. @param {import("playwright-core").Page} page */
+async function addsSoon(page) {
+  const added = page.evaluate((key) => vault.keys.add({ provider: "anthropic", key: `sk-ant-api03-${key}` }).then(() => "added"), OPENAI_KEY);
+  const late = new Promise((resolve) => setTimeout(resolve, 8_000, "waits").unref());
+  assert.equal(await Promise.race([added.catch(String), late]), "added");
+}
+
+/** Two tabs of one vault, both open, each with a worker of its own. @param {import("node:test").TestContext} t */
+async function twoTabs(t) {
+  const one = await newPage(t);
+  await openWithKey(one);
+  const two = await tab(one);
+  await open(two);
+  await two.evaluate((password) => vault.unlock({ password }), PASSWORD);
+  return /** @type {const} */ ([one, two]);
+}
+
 /** @param {import("./site.mjs").Call | undefined} call */
 async function closes(call) {
   const late = new Promise((_, reject) => setTimeout(reject, 2_000, new Error("the connection stays open")).unref());
   await Promise.race([call?.closed, late]);
 }
 
-/** @param {() => boolean} happened */
+/** @param {() => boolean | Promise<boolean>} happened */
 async function until(happened) {
-  for (const deadline = Date.now() + 5_000; !happened(); ) {
+  for (const deadline = Date.now() + 5_000; !(await happened()); ) {
     if (Date.now() > deadline) throw new Error("did not happen");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -87,7 +87,7 @@ export type OpResult<K extends OpName> = Ops[K][1];
 
 export interface OpRule {
   readonly capability: Capability;
-  /** Runs while holding the vault's write lock, so that tabs do not overwrite each other. */
+  /** Changes the vault, or its settings: the other tabs hear that it is in use. */
   readonly writes: boolean;
   /** Talks to the relay, which may want the app's token. */
   readonly online: boolean;

@@ -49,7 +49,7 @@ fn flush_behind(vault: Inner) -> Promise {
 
 #[wasm_bindgen]
 impl Vault {
-    /// `{name, relay, relayKey?, autoLockMinutes?, emit, now?}` → a vault.
+    /// `{name, relay, relayKey?, autoLockMinutes?, emit, now?, turn?}` → a vault.
     pub fn open(config: JsValue) -> Promise {
         promise(Box::pin(async move {
             let opened = match settled(&config) {
@@ -94,6 +94,16 @@ impl Vault {
     /// call's answer is on its way. Resolves when that is done or has turned out impossible.
     pub fn flush(&self) -> Promise {
         flush_behind(Rc::clone(&self.inner))
+    }
+
+    /// Takes over what other tabs wrote, which is no use of the vault.
+    pub fn refresh(&self) -> Promise {
+        let vault = Rc::clone(&self.inner);
+        promise(Box::pin(async move {
+            let read = vault.catch_up().await;
+            read.map(|()| JsValue::UNDEFINED)
+                .map_err(|error| js::error(&error))
+        }))
     }
 
     /// Checks the deadlines → `{lockAt, warnAt}`
@@ -152,6 +162,7 @@ fn settled(config: &JsValue) -> Result<(Browser, Config), Error> {
         &js::text(config, Arg::Name)?,
         function("now"),
         function("emit"),
+        function("turn"),
     );
     let config = Config {
         relay,

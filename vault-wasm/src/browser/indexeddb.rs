@@ -49,6 +49,19 @@ extern "C" {
 pub struct IndexedDb {
     name: Rc<str>,
     open: Rc<RefCell<Option<IdbDatabase>>>,
+    turn: Option<Function>,
+}
+
+/// The turn to write: what ends it, where turns are taken.
+pub struct Turn(Option<Function>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            // The shell's function does not throw.
+            drop(end.call0(&JsValue::UNDEFINED));
+        }
+    }
 }
 
 /// What a transaction does: read, or write a batch.
@@ -81,7 +94,15 @@ impl IndexedDb {
         Self {
             name: ["keyferry:", vault_name].concat().into(),
             open: Rc::default(),
+            turn: None,
         }
+    }
+
+    /// Takes turns with other tabs by the shell's function, which resolves with what ends one.
+    #[must_use]
+    pub(super) fn taking_turns(mut self, turn: Option<Function>) -> Self {
+        self.turn = turn;
+        self
     }
 
     async fn connect(&self) -> Result<IdbDatabase, StoreError> {
@@ -119,6 +140,16 @@ impl IndexedDb {
 }
 
 impl Store for IndexedDb {
+    type Turn = Turn;
+
+    async fn turn(&self) -> Turn {
+        let Some(turn) = &self.turn else {
+            return Turn(None);
+        };
+        let end = js::call(turn, &JsValue::UNDEFINED).await;
+        Turn(end.ok().and_then(|end| end.dyn_into().ok()))
+    }
+
     async fn read_all(&self) -> Result<Records, StoreError> {
         self.work(Work::ReadAll).await
     }

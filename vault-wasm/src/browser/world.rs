@@ -89,14 +89,19 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn new(name: &str, now: Option<Function>, emit: Option<Function>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        now: Option<Function>,
+        emit: Option<Function>,
+        turn: Option<Function>,
+    ) -> Self {
         Self {
             clock: WebClock { now },
             random: WebRandom,
             kdf: WebKdf,
             text: WebText,
             events: WebEvents { emit },
-            store: IndexedDb::new(name),
+            store: IndexedDb::new(name).taking_turns(turn),
             transport: WebTransport,
         }
     }

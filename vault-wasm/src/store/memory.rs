@@ -68,6 +68,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    type Turn = ();
+
+    async fn turn(&self) {}
+
     async fn read_all(&self) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
         if let Some(fault) = self.read_fault.get() {
             return Err(fault);

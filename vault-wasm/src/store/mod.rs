@@ -62,6 +62,14 @@ impl Batch {
 
 /// A store of records.
 pub trait Store {
+    /// Ends the turn when it is dropped.
+    type Turn;
+
+    /// Waits for the turn to write. What is written outside of one is as whole, since the guard is
+    /// compared in any case; within one nobody else writes between reading, planning and writing,
+    /// so that nothing need be planned again and again.
+    fn turn(&self) -> impl Future<Output = Self::Turn>;
+
     /// All records, as of one moment. An empty store is empty; one that cannot be read is an error.
     ///
     /// # Errors

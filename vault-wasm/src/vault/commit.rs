@@ -6,7 +6,7 @@ use super::{Ticket, Vault, change::Changes, session::Session, unlock::find_heade
 use crate::{
     error::Error,
     format::id::RecordKey,
-    lock::Reason,
+    lock::{Input, Reason},
     platform::{Event, Platform},
     store::{Durability, Store, StoreError},
 };
@@ -28,6 +28,7 @@ impl<P: Platform> Vault<P> {
         durability: Durability,
         plan: &dyn Fn(&Session) -> Result<Changes, Error>,
     ) -> Result<(), Error> {
+        let _turn = self.platform.store().turn().await;
         for _ in 0..ATTEMPTS {
             let planned = self.with(ticket, |session| {
                 let changes = plan(session)?;
@@ -59,6 +60,16 @@ impl<P: Platform> Vault<P> {
             }
         }
         Err(Error::Busy)
+    }
+
+    /// Takes over what other tabs wrote. No use of the vault: its idle deadline stays where it is.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Empty`], [`Error::StorageLost`].
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        self.handle(Input::Woken);
+        self.check_open()?;
+        self.refresh(Ticket(self.epoch.get())).await
     }
 
     /// Takes over what other tabs wrote, if they did.

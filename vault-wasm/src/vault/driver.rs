@@ -78,10 +78,21 @@ impl<P: Platform> Vault<P> {
                 ready.answer = self.post(ticket, &question, context.as_ref()).await?;
             }
             if let Some(make) = wait.replace.take() {
+                let _turn = self.platform.store().turn().await;
+                if open && let Some((slot, _)) = &ready.proven {
+                    // The proof took long: what was written meanwhile is taken along.
+                    self.refresh(ticket).await?;
+                    ready.found =
+                        self.with(ticket, |session| match session.record(slot.key()) {
+                            Some(_) => session.raw_records(),
+                            None => Err(Error::Busy),
+                        })?;
+                }
                 let new = make(self, &mut ready)?;
                 ready.session = Some(self.write_whole(ticket, new).await?);
             }
             if wait.destroy {
+                // Without a turn: it is planned on nothing, and must not wait for anybody.
                 self.platform.store().destroy().await?;
             }
             if let Some((durability, plan)) = wait.plan.take() {
@@ -129,7 +140,11 @@ impl<P: Platform> Vault<P> {
         match self.platform.store().write(&new.batch).await {
             Ok(()) => {}
             Err(StoreError::Conflict) if new.first => {
-                self.state.borrow_mut().stage = Stage::Locked;
+                let stage = &mut self.state.borrow_mut().stage;
+                // Unless it was this tab itself that was faster.
+                if matches!(stage, Stage::Empty) {
+                    *stage = Stage::Locked;
+                }
                 return Err(Error::Exists);
             }
             Err(error) => return Err(error.into()),

@@ -42,13 +42,19 @@ impl<P: Platform> Vault<P> {
     /// stay in memory then.
     pub async fn flush(&self) -> Result<(), Error> {
         let _turn = self.turn().await;
-        for batch in self.parting.take() {
+        let parting = self.parting.take();
+        let mut turn = None;
+        for batch in parting {
+            if turn.is_none() {
+                turn = Some(self.platform.store().turn().await);
+            }
             // Once the keys are gone it cannot be made anew: when another tab was faster, or the
             // store fails, it is lost.
             if self.platform.store().write(&batch).await != Err(StoreError::Conflict) {
                 break;
             }
         }
+        drop(turn);
         self.flush_open().await
     }
 

@@ -14,6 +14,8 @@ export interface WasmVault {
   call<K extends Exclude<OpName, "lock" | "touch">>(op: K, args: OpArgs<K> & Online): Promise<OpResult<K>>;
   snapshot(): Omit<Snapshot, "persisted">;
   lock(reason: string): void;
+  /** Takes over what other workers wrote; moves no deadline. */
+  refresh(): Promise<void>;
   /** Writes what is not written yet, also what a lock left behind; never rejects. */
   flush(): Promise<void>;
   touch(): void;
@@ -30,6 +32,8 @@ export interface VaultConfig {
   relayKey?: string;
   autoLockMinutes?: number;
   emit: (event: { type: VaultEventType; [field: string]: unknown }) => void;
+  /** Resolves when the vault may write, with what it calls when it has. */
+  turn?: () => Promise<() => void>;
 }
 
 export interface Glue {

@@ -17,6 +17,7 @@ const TOUCH_GOSSIP_MS = 15_000;
 /** A deadline that moves by less is not worth a message to every page. */
 const DEADLINE_STEP_MS = 5_000;
 
+const RELAY_CHANGED: Failure = { code: "relay_changed", message: "This vault is open for another relay." };
 const RELOAD: Failure = { code: "reload_required", message: "A newer version is running. Reload this page." };
 
 type WasmSnapshot = ReturnType<WasmVault["snapshot"]>;
@@ -66,8 +67,8 @@ export class Host {
       return;
     }
     if (hello.v !== PROTOCOL_VERSION) throw RELOAD;
-    if (!granted) await this.#configure(hello);
-    this.#join(port);
+    if (granted) this.#join(port);
+    else await this.#admit(port, hello);
     await this.#open();
     this.#life ??= holdLife(this.#config?.name ?? "");
     const life = granted ? null : await this.#life;
@@ -75,6 +76,8 @@ export class Host {
   }
 
   #join(port: Port): void {
+    // It may have gone while it waited, and nobody would tell again that it has.
+    if (port.closed) return;
     clearTimeout(this.#aloneTimer);
     this.#ports.add(port);
     this.hiddenChanged();
@@ -98,20 +101,24 @@ export class Host {
     this.#after();
   }
 
-  async #configure(hello: Hello): Promise<void> {
+  /** Takes a page in that says which vault this is. */
+  async #admit(port: Port, hello: Hello): Promise<void> {
     const config: VaultConfig = { name: hello.name, relay: hello.relay, emit: (event) => this.#emit(event) };
     if (hello.relayKey !== undefined) config.relayKey = hello.relayKey;
     if (hello.autoLockMinutes !== undefined) config.autoLockMinutes = hello.autoLockMinutes;
-    if (this.#config && (this.#config.name !== config.name || this.#config.relay !== config.relay)) {
-      // Keys go to one relay only. A page that names another may have it when no other page is served.
-      if (this.#config.name !== config.name || this.#ports.size > 0) {
-        throw { code: "relay_changed", message: "This vault is open for another relay." } satisfies Failure;
-      }
+    const elsewhere = () => this.#config && (this.#config.name !== config.name || this.#config.relay !== config.relay);
+    // Keys go to one relay only. A page that names another may have it when no other page is served.
+    const taken = () => elsewhere() && (this.#config?.name !== config.name || this.#ports.size > 0);
+    if (taken()) throw RELAY_CHANGED;
+    if (elsewhere()) {
       await this.lock("relay_changed");
+      // Another page may have come while this one waited.
+      if (taken()) throw RELAY_CHANGED;
       this.#config = config;
     }
     this.#config ??= config;
     this.#wasm ||= hello.wasm;
+    this.#join(port);
     if (!this.#channel && typeof BroadcastChannel === "function") {
       this.#channel = new BroadcastChannel(scopeOf(hello.name));
       this.#channel.onmessage = ({ data }) => this.#hear(data);
@@ -122,22 +129,17 @@ export class Host {
   // ---- the session
 
   /** Runs a call on the vault, opening it first where needed. */
-  async run<T>(call: (vault: WasmVault) => Promise<T> | T, { writes = false, locks = false }: Partial<OpRule> = {}): Promise<T> {
+  async run<T>(call: (vault: WasmVault) => Promise<T> | T, { locks = false }: Partial<OpRule> = {}): Promise<T> {
     if (this.#retired) throw this.#retired;
     const locked = this.#locks;
-    const guarded = async () => {
-      const session = await this.#open();
-      // Locked while this waited for its turn.
-      if (locked !== this.#locks) throw LOCKED;
-      try {
-        return await session.run(call, locks);
-      } catch (thrown) {
-        if (thrown instanceof WebAssembly.RuntimeError) this.fault();
-        throw toFailure(thrown);
-      }
-    };
     try {
-      return await (writes ? exclusively(this.#config?.name ?? "", guarded) : guarded());
+      const session = await this.#open();
+      // Locked while this waited for the session.
+      if (locked !== this.#locks) throw LOCKED;
+      return await session.run(call, locks);
+    } catch (thrown) {
+      if (thrown instanceof WebAssembly.RuntimeError) this.fault();
+      throw toFailure(thrown);
     } finally {
       // Whoever waits for the call finds the state it led to.
       if (locks) {
@@ -167,7 +169,11 @@ export class Host {
 
   async #openSession(config: VaultConfig, wanted: () => boolean): Promise<Session> {
     this.#module ??= compile(this.#wasm);
-    this.#module.catch(() => (this.#module = undefined));
+    this.#module.catch(() => {
+      // What this page gave is of no use: the next one may know better.
+      this.#module = undefined;
+      this.#wasm = "";
+    });
     const session = await Session.open(await this.#module, config);
     if (!wanted()) {
       // A lock came while the database was being opened: nothing was unlocked yet, but the order stands.
@@ -240,7 +246,8 @@ export class Host {
     // The vault calls this from inside itself: nothing may call back into it before it has returned.
     queueMicrotask(() => {
       if (type === "lock") {
-        this.#say({ t: "lock", reason: String(detail.reason) });
+        // Left behind by a change of the vault key in another worker: that one goes on.
+        if (detail.reason !== "rekeyed") this.#say({ t: "lock", reason: String(detail.reason) });
         void this.#drop();
       } else {
         // A lock is a change as well, but none of what is stored.
@@ -327,8 +334,7 @@ export class Host {
     const session = this.#session;
     if (!session) return;
     if (this.#snapshot?.state === "unlocked") {
-      // Listing reads what others wrote.
-      await this.run((vault) => vault.call("keysList", {}));
+      await this.run((vault) => vault.refresh());
     } else if (!session.busy) {
       // Another tab may have created or deleted the vault, which is found out by opening anew.
       await this.#drop();
@@ -347,12 +353,6 @@ function sameSnapshot(a: WasmSnapshot, b: WasmSnapshot): boolean {
     b = { ...b, lockAt: a.lockAt, warnAt: a.warnAt };
   }
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Runs `call` while no other worker writes to this vault. */
-function exclusively<T>(name: string, call: () => Promise<T>): Promise<T> {
-  // Plain-HTTP pages have no Web Locks; there the storage's own transactions must do.
-  return navigator.locks ? navigator.locks.request(`${scopeOf(name)}:write`, call) as Promise<T> : call();
 }
 
 async function holdLife(name: string): Promise<string | null> {

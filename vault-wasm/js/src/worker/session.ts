@@ -1,6 +1,7 @@
 import { createGlue, type Glue, type VaultConfig, type WasmVault } from "./glue.js";
 import type { Failure } from "../errors.js";
 import { LOCKED } from "./failure.js";
+import { Turns } from "./turns.js";
 
 /** Calls in flight at a lock, and the last write, get this long before their memory goes. */
 const SETTLE_MS = 2_000;
@@ -13,13 +14,15 @@ export class Session {
   readonly vault: WasmVault;
   readonly #glue: Glue;
   readonly #memory: WebAssembly.Memory;
+  readonly #turns: Turns;
   /** Per call in flight: settles it from outside once the instance is gone. */
   readonly #calls = new Map<Promise<unknown>, { reject(failure: Failure): void; locks: boolean }>();
   #ended: Promise<void> | undefined;
 
-  private constructor(glue: Glue, memory: WebAssembly.Memory, vault: WasmVault) {
+  private constructor(glue: Glue, memory: WebAssembly.Memory, turns: Turns, vault: WasmVault) {
     this.#glue = glue;
     this.#memory = memory;
+    this.#turns = turns;
     this.vault = vault;
   }
 
@@ -27,7 +30,8 @@ export class Session {
   static async open(module: WebAssembly.Module, config: VaultConfig): Promise<Session> {
     const glue = createGlue();
     const memory = glue.start(module);
-    return new Session(glue, memory, await glue.Vault.open(config));
+    const turns = new Turns(config.name);
+    return new Session(glue, memory, turns, await glue.Vault.open({ ...config, turn: () => turns.take() }));
   }
 
   get ended(): boolean {
@@ -73,6 +77,7 @@ export class Session {
     clearTimeout(timer);
     for (const { reject } of this.#calls.values()) reject(failure);
     this.#glue.end();
+    this.#turns.end();
     new Uint8Array(this.#memory.buffer).fill(0);
   }
 }
