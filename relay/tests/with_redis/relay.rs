@@ -1,5 +1,6 @@
 //! Relays that share one Redis, and what clients notice when it goes away.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -46,22 +47,26 @@ async fn chat(relay: &TestRelay, key: Option<&str>) -> (Reply, Duration) {
     (reply, started.elapsed())
 }
 
-async fn readyz(relay: &TestRelay) -> Value {
-    relay
-        .reply(relay.request("GET", "/readyz").body(Body::empty()).unwrap())
+async fn readyz(address: SocketAddr) -> Value {
+    let request = http::Request::builder()
+        .uri("/readyz")
+        .header("host", format!("localhost:{}", address.port()))
+        .body(Body::empty())
+        .unwrap();
+    Reply::read(support::send(address, request).await)
         .await
         .json()
 }
 
 /// Waits until `readyz` says so.
-async fn wait_degraded(relay: &TestRelay, degraded: bool) {
+async fn wait_degraded(address: SocketAddr, degraded: bool) {
     let expected = if degraded {
         json!(["redis"])
     } else {
         json!([])
     };
     let started = Instant::now();
-    while readyz(relay).await["degraded"] != expected {
+    while readyz(address).await["degraded"] != expected {
         assert!(
             started.elapsed() < Duration::from_secs(10),
             "readiness never became {expected}"
@@ -137,7 +142,7 @@ async fn without_redis_users_go_on_and_money_stops() {
     let relay = relay(&provider, &shared(&redis, &server)).await;
     assert_eq!(chat(&relay, Some(CANARY)).await.0.status, 200);
     assert_eq!(chat(&relay, None).await.0.status, 200);
-    wait_degraded(&relay, false).await;
+    wait_degraded(relay.address, false).await;
 
     redis.freeze();
     // From the very first request on, which has to find out.
@@ -156,12 +161,12 @@ async fn without_redis_users_go_on_and_money_stops() {
     }
     // Limits go on, counted by this instance.
     assert_eq!(chat(&relay, Some(CANARY)).await.0.status, 429);
-    wait_degraded(&relay, true).await;
+    wait_degraded(relay.address, true).await;
     let metrics = relay.relay.metrics().render().unwrap();
     assert!(metrics.contains("keyferry_store_degraded 1"), "{metrics}");
 
     redis.thaw();
-    wait_degraded(&relay, false).await;
+    wait_degraded(relay.address, false).await;
     assert_eq!(chat(&relay, None).await.0.status, 200);
     // What was used meanwhile is not lost, and nothing is counted twice.
     let started = Instant::now();
@@ -199,7 +204,7 @@ async fn a_capped_caller_is_refused_while_redis_is_away() {
     }
     assert_eq!(provider.count(), before);
     redis.start_again();
-    wait_degraded(&relay, false).await;
+    wait_degraded(relay.address, false).await;
     assert_eq!(chat(&relay, Some(CANARY)).await.0.status, 200);
 }
 
@@ -215,9 +220,9 @@ async fn full_memory_is_like_no_redis() {
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(chat(&relay, Some(CANARY)).await.0.status, 200);
     assert_eq!(chat(&relay, None).await.0.code(), "store_unavailable");
-    wait_degraded(&relay, true).await;
+    wait_degraded(relay.address, true).await;
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    wait_degraded(&relay, false).await;
+    wait_degraded(relay.address, false).await;
     assert_eq!(chat(&relay, None).await.0.status, 200);
 }
 
@@ -234,7 +239,7 @@ async fn a_frozen_call_that_was_refused_costs_nothing_later() {
     redis.freeze();
     assert_eq!(chat(&relay, Some(CANARY)).await.0.status, 503);
     redis.thaw();
-    wait_degraded(&relay, false).await;
+    wait_degraded(relay.address, false).await;
     // The admission reached the frozen server and was executed when it woke. Its dime must be back.
     let started = Instant::now();
     loop {
@@ -272,6 +277,8 @@ async fn what_a_killed_instance_had_set_aside_stays_spent() {
         &format!("[server]\nlisten = \"LISTEN\"\nadmin_listen = \"ADMIN\"\n{config}"),
     );
     let doomed = Process::start(&text).await;
+    // Until it has its connection to Redis it refuses.
+    wait_degraded(doomed.admin, false).await;
     let send = async |body: Value| {
         let request = http::Request::builder()
             .method("POST")
