@@ -280,7 +280,20 @@ fn a_signed_key_set_opens_and_chooses_its_current_key() {
     assert_eq!(opened, set);
     assert_eq!(opened.current(NOW).unwrap().kid, opening_key(1).kid());
     assert_eq!(opened.current(NOW + 600).unwrap().kid, opening_key(2).kid());
-    assert_eq!(opened.current(NOW + 700_000), None);
+    // A clock may be wrong by an hour: no longer current, or not yet.
+    let late = NOW + 700_000;
+    assert_eq!(opened.current(late).unwrap().kid, opening_key(2).kid());
+    assert_eq!(
+        opened.current(late + 3_599).unwrap().kid,
+        opening_key(2).kid()
+    );
+    assert_eq!(opened.current(late + 3_600), None);
+    let early = NOW - 600_000;
+    assert_eq!(
+        opened.current(early - 3_600).unwrap().kid,
+        opening_key(1).kid()
+    );
+    assert_eq!(opened.current(early - 3_601), None);
 }
 
 #[test]

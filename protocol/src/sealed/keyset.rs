@@ -95,7 +95,8 @@ impl KeySet {
         Ok(out)
     }
 
-    /// Verifies and reads a published set. `now` is Unix seconds.
+    /// Verifies and reads a published set. `now` is Unix seconds by the vault's own clock: the relay's
+    /// time travels beside the set and nobody signs it.
     ///
     /// # Errors
     /// [`KeySetError`]
@@ -147,12 +148,17 @@ impl KeySet {
         })
     }
 
-    /// The first key to be used at `now` (Unix seconds).
+    /// The first key to be used at `now` (Unix seconds by the vault's own clock); where there is none,
+    /// the first that is if the clock is as wrong as it may be.
     #[must_use]
     pub fn current(&self, now: u64) -> Option<&SealingKey> {
-        self.keys
-            .iter()
-            .find(|key| key.not_before <= now && now < key.not_after)
+        let within = |tolerance| {
+            self.keys.iter().find(|key| {
+                key.not_before <= now.saturating_add(tolerance)
+                    && now < key.not_after.saturating_add(tolerance)
+            })
+        };
+        within(0).or_else(|| within(CLOCK_TOLERANCE))
     }
 }
 

@@ -102,12 +102,14 @@ impl<P: Platform> Vault<P> {
                 Ok(None)
             };
         };
-        let now = info.relay_seconds(self.now());
+        // Nobody signs the relay's time: it must not decide what is still to be believed.
+        let own = self.now() / 1000;
         let identity = pin.unwrap_or(sealing.identity);
         let set = sealing
-            .open(&identity, now)
+            .open(&identity, own)
             .map_err(|_| FetchError::RelayDowngraded)?;
-        let to = set.current(now).ok_or(FetchError::RelayDowngraded)?;
+        let to = set.current(own).ok_or(FetchError::RelayDowngraded)?;
+        let now = info.relay_seconds(self.now());
         if pin.is_none() {
             self.pin_relay(ticket, identity).await;
         }

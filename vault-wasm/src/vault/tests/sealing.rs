@@ -12,6 +12,8 @@ use crate::{
 };
 
 const NOW: u64 = 1_800_000_000;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
 
 struct SealingRelay {
     identity: IdentityKey,
@@ -28,14 +30,19 @@ impl SealingRelay {
     }
 
     fn document(&self, now: u64) -> CannedAnswer {
+        self.signed_at(now, now)
+    }
+
+    /// What the relay signed at `issued_at`, with what it calls the time.
+    fn signed_at(&self, issued_at: u64, now: u64) -> CannedAnswer {
         let set = KeySet {
-            issued_at: now,
-            expires_at: now + 86_400 * 7,
+            issued_at,
+            expires_at: issued_at + 7 * DAY,
             keys: vec![SealingKey {
                 kid: self.key.kid().to_owned(),
                 public: *self.key.public(),
-                not_before: now - 60,
-                not_after: now + 86_400 * 7,
+                not_before: issued_at - 60,
+                not_after: issued_at + 7 * DAY,
             }],
         };
         let (bytes, signature) = self.identity.sign(&set).unwrap();
@@ -257,9 +264,9 @@ fn a_seal_that_is_not_taken_is_made_anew_once() {
         OPENAI.as_bytes()
     );
 
-    // A wrong clock is corrected by the relay's own.
+    // A clock as wrong as it may be is corrected by the relay's own.
     vault.platform().clock.advance(10 * MINUTE);
-    let truth = NOW + 5000;
+    let truth = NOW + 600 + HOUR;
     transport.answer(rotated.document(NOW));
     transport.answer(CannedAnswer::new(400, "{}").with("x-byok-error", "clock_skew"));
     transport.answer(rotated.document(truth));
@@ -276,4 +283,37 @@ fn a_seal_that_is_not_taken_is_made_anew_once() {
     transport.answer(skew);
     assert_eq!(code(block_on(vault.fetch(&chat()))), "sent");
     assert_eq!(transport.take().len(), 3);
+}
+
+#[test]
+fn a_set_is_held_against_the_vaults_own_clock_whatever_the_relay_says_the_time_is() {
+    let relay = SealingRelay::new(3);
+    for pinned in [Some(relay.identity.public()), None] {
+        // An old set, and a document that says the time of that set, or the truth.
+        for (issued_at, said, outcome) in [
+            (NOW - 30 * DAY, NOW - 30 * DAY + HOUR, "relay_downgraded"),
+            (NOW - 30 * DAY, NOW, "relay_downgraded"),
+            (NOW - 7 * DAY - HOUR, NOW - 7 * DAY, "relay_downgraded"),
+            (NOW + HOUR + 1, NOW + HOUR + 1, "relay_downgraded"),
+            (NOW - 7 * DAY - HOUR + 1, NOW, "sent"),
+            (NOW + HOUR, NOW + HOUR, "sent"),
+        ] {
+            let vault = vault_with_key(pinned);
+            let transport = &vault.platform().transport;
+            transport.answer(relay.signed_at(issued_at, said));
+            transport.answer(ok());
+            assert_eq!(
+                code(block_on(vault.fetch(&chat()))),
+                outcome,
+                "{issued_at} {said}"
+            );
+            let sent = transport.take();
+            assert_eq!(sent.len(), if outcome == "sent" { 2 } else { 1 });
+            // What the relay calls the time is only what it is told the time is.
+            if let Some(sent) = sent.get(1) {
+                let header = SealedHeader::parse(sent.header("x-byok-key").unwrap()).unwrap();
+                assert_eq!(header.timestamp, said);
+            }
+        }
+    }
 }
