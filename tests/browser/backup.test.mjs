@@ -13,9 +13,9 @@ const FILE_PASSWORD = "a password for the file only";
 async function exported(page) {
   await openWithKey(page);
   return page.evaluate(
-    async ([key, password]) => {
+    async ([key, filePassword, password]) => {
       await vault.keys.add({ provider: "anthropic", key: String(key) });
-      const file = new Uint8Array(await (await vault.export(String(password))).arrayBuffer());
+      const file = new Uint8Array(await (await vault.export(String(filePassword), String(password))).arrayBuffer());
       Object.assign(globalThis, {
         file,
         /** What an import of these bytes ends with. */
@@ -24,7 +24,7 @@ async function exported(page) {
       });
       return file.length;
     },
-    [SECOND_KEY, FILE_PASSWORD],
+    [SECOND_KEY, FILE_PASSWORD, PASSWORD],
   );
 }
 

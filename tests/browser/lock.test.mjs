@@ -98,7 +98,7 @@ test("a lock wins over whatever the owner has under way, and what was begun is w
         const name = `after ${delay}`;
         const work = [
           vault.keys.add({ provider: "openai", key: `${key}${delay}`, name }),
-          vault.export(String(password)),
+          vault.export(String(password), String(password)),
           vault.keys.list(),
         ].map((call) => call.then(() => "done", (/** @type {any} */ error) => error.code));
         await new Promise((resolve) => setTimeout(resolve, Number(delay)));

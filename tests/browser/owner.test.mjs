@@ -287,7 +287,7 @@ test("a vault moves to another relay with its password", async (t) => {
 test("a backup goes to another profile", async (t) => {
   const page = await newPage(t);
   await openWithKey(page);
-  const file = await page.evaluate(async (password) => [...new Uint8Array(await (await vault.export(password)).arrayBuffer())], NEXT);
+  const file = await page.evaluate(async ([next, password]) => [...new Uint8Array(await (await vault.export(String(next), String(password))).arrayBuffer())], [NEXT, PASSWORD]);
   assert.ok(!Buffer.from(file).includes("openai") && !Buffer.from(file).includes(OPENAI_KEY));
   const other = await newPage(t);
   await open(other);

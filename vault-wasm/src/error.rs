@@ -35,6 +35,7 @@ args! {
     Drop = "drop";
     ExpiresAt = "expiresAt";
     File = "file";
+    FilePassword = "filePassword";
     Headers = "headers";
     Id = "id";
     Key = "key";

@@ -519,7 +519,10 @@ async fn everything_an_owner_does_works_through_the_exports() {
     let file = vault
         .call(
             "exportBackup",
-            object(&[("password", file_password.clone())]),
+            object(&[
+                ("filePassword", file_password.clone()),
+                ("password", bytes(b"another good password")),
+            ]),
         )
         .await
         .unwrap();

@@ -71,7 +71,7 @@ export interface Ops {
   keysTest: [{ id: string; deep?: boolean }, KeyTest];
   keysReveal: [{ id: string; password: Bytes }, { key: Bytes }];
   keysImportEnv: [{ text: Bytes }, EnvImport];
-  exportBackup: [{ password: Bytes }, { file: Bytes }];
+  exportBackup: [{ filePassword: Bytes; password: Bytes }, { file: Bytes }];
   importBackup: [{ file: Bytes; password: Bytes }, BackupImport];
   rebind: [{ relay: string; password: Bytes; passkeys: PasskeyAnswer[] }, { recoveryCode: string }];
   destroy: [None, None];

@@ -97,7 +97,7 @@ pub(super) fn begin(vault: &Vault<Browser>, op: &str, args: &JsValue) -> Begun {
             .remove_passkey(id(args)?, &secret(Arg::Password)?, &proofs(args)?)
             .map(created),
         "exportBackup" => vault
-            .export(&secret(Arg::Password)?)
+            .export(&secret(Arg::FilePassword)?, &secret(Arg::Password)?)
             .map(|file| one("file", Uint8Array::from(file.as_slice()))),
         "importBackup" => vault
             .import(&js::bytes(args, Arg::File)?, &secret(Arg::Password)?)

@@ -47,14 +47,16 @@ pub(super) fn bad_backup(error: Error) -> Error {
 }
 
 impl<P: Platform> Vault<P> {
-    /// All keys and what is known about them, in a file with a password of its own.
+    /// All keys and what is known about them, in a file with a password of its own. Whoever chooses
+    /// that one can read the keys, so the vault's is asked for as when a key is revealed.
     ///
     /// # Errors
-    /// [`Error::WeakPassword`], [`Error::Locked`]. Damaged keys are left out.
-    pub fn export(&self, typed: &Secret) -> Call<'_, P, Vec<u8>> {
+    /// [`Error::WeakPassword`], [`Error::WrongPassword`], [`Error::Locked`]. Damaged keys are left
+    /// out.
+    pub fn export(&self, file_password: &Secret, typed: &Secret) -> Call<'_, P, Vec<u8>> {
         Call::new(self, || {
-            let wait = self.begin(Records::Fresh)?;
-            let wait = wait.slot_for(self.new_password(typed)?);
+            let wait = self.begin(Records::Fresh)?.proof_of(typed);
+            let wait = wait.slot_for(self.new_password(file_password)?);
             let written = Rc::new(RefCell::new(Vec::new()));
             let file = Rc::clone(&written);
             let wait = wait.change(Durability::Relaxed, move |vault, ready, session| {

@@ -197,13 +197,16 @@ export class Vault extends EventTarget {
     return this.#call("changePassword", { old: secretBytes(old), next: secretBytes(next), passkeys });
   }
 
-  /** A backup file under a password of its own. Codes: `weak_password`, `locked`. */
-  async export(password: SecretInput): Promise<Blob> {
-    const { file } = await this.#call("exportBackup", { password: secretBytes(password) });
+  /**
+   * A backup file under a password of its own, `filePassword`, which opens the keys in it; `password` is the vault's.
+   * Codes: `weak_password` (the file's), `wrong_password` (the vault's), `locked`.
+   */
+  async export(filePassword: SecretInput, password: SecretInput): Promise<Blob> {
+    const { file } = await this.#call("exportBackup", { filePassword: secretBytes(filePassword), password: secretBytes(password) });
     return new Blob([file], { type: "application/octet-stream" });
   }
 
-  /** Adds the keys of a backup that are not here yet. Codes: `bad_backup`, `wrong_password`, `future_version`, `locked`. */
+  /** Adds the keys of a backup that are not here yet; `password` is the file's. Codes: `bad_backup`, `wrong_password`, `future_version`, `locked`. */
   async import(file: Blob | Uint8Array, password: SecretInput): Promise<BackupImport> {
     const bytes = file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : new Uint8Array(file);
     return this.#call("importBackup", { file: bytes, password: secretBytes(password) });

@@ -128,11 +128,12 @@ export class MemoryVault {
       }
       return { added, skipped };
     },
-    exportBackup: ({ password }) => {
+    exportBackup: ({ filePassword, password }) => {
       this.#needOpen();
-      strong(password);
+      const chosen = strong(filePassword);
+      this.#check(password);
       const keys = this.keys.map(({ provider, name, secret }) => ({ provider, name, secret }));
-      return { file: new TextEncoder().encode(JSON.stringify({ password: text(password), keys })) };
+      return { file: new TextEncoder().encode(JSON.stringify({ password: chosen, keys })) };
     },
     importBackup: ({ file, password }) => {
       this.#needOpen();

@@ -8,7 +8,7 @@ fn exported() -> (Vault<World>, Vec<u8>) {
     let (vault, _) = created(1);
     block_on(vault.add_key(&new_key("openai", OPENAI))).unwrap();
     block_on(vault.add_key(&new_key("groq", "gsk_abcdefghijklmnopqrstuvwxyz"))).unwrap();
-    let file = block_on(vault.export(&secret(FILE_PASSWORD))).unwrap();
+    let file = block_on(vault.export(&secret(FILE_PASSWORD), &secret(PASSWORD))).unwrap();
     (vault, file)
 }
 
@@ -38,9 +38,32 @@ fn exporting_is_noted_and_needs_a_password_of_its_own() {
     let (vault, _) = exported();
     assert!(block_on(vault.settings()).unwrap().exported_at.is_some());
     assert_eq!(
-        block_on(vault.export(&secret("short"))).unwrap_err(),
+        block_on(vault.export(&secret("short"), &secret(PASSWORD))).unwrap_err(),
         Error::WeakPassword
     );
+}
+
+#[test]
+fn the_keys_go_out_to_nobody_without_the_vaults_own_password() {
+    let (vault, code) = created(1);
+    block_on(vault.add_key(&new_key("openai", OPENAI))).unwrap();
+    block_on(vault.flush()).unwrap();
+    let before = vault.platform().store.with(|records| records.clone());
+    // The password of the file, nothing, and what reveals no key either.
+    for typed in [FILE_PASSWORD, "", &code] {
+        assert_eq!(
+            block_on(vault.export(&secret(FILE_PASSWORD), &secret(typed))).unwrap_err(),
+            Error::WrongPassword
+        );
+    }
+    assert_eq!(
+        vault.platform().store.with(|records| records.clone()),
+        before
+    );
+    assert!(block_on(vault.settings()).unwrap().exported_at.is_none());
+    let slept = vault.platform().clock.slept();
+    block_on(vault.export(&secret(FILE_PASSWORD), &secret(PASSWORD))).unwrap();
+    assert_eq!(vault.platform().clock.slept() - slept, 1_000, "guessing");
 }
 
 #[test]

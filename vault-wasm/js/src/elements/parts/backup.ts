@@ -58,7 +58,7 @@ export class Backup extends Part {
           <summary data-testid="backup-save">${text.save}</summary>
           <form class="stack" novalidate @submit=${this.#save}>
             <p class="muted">${text.saveHint}</p>
-            ${identity()}
+            ${identity()} ${this.passwordField("backup-own-password", "savePassword")}
             ${this.#newPassword("filePassword", text.filePassword, "backup-password")}
             <div class="row"><button class="button" data-testid="backup-submit" aria-disabled=${this.busy}>${text.download}</button></div>
           </form>
@@ -139,7 +139,7 @@ export class Backup extends Part {
     const [first = "", next] = passwords;
     const byCode = first === "old" && this.#byCode;
     if (valueOf(form, first).trim() === "") return this.missing(first, byCode ? this.text.unlock.emptyCode : this.text.passwordMissing);
-    const wrong = next || first === "filePassword" ? judgeNewPassword(form, next ?? first) : null;
+    const wrong = next ? judgeNewPassword(form, next) : null;
     if (wrong) return this.missing(wrong.field, wrong.words);
     void this.run(async () => {
       try {
@@ -158,8 +158,8 @@ export class Backup extends Part {
   }
 
   readonly #save = (event: SubmitEvent): void =>
-    this.#submit(event, ["filePassword"], async (form) => {
-      const file = await this.vault?.export(secretOf(form, "filePassword"));
+    this.#submit(event, ["savePassword", "filePassword"], async (form) => {
+      const file = await this.vault?.export(secretOf(form, "filePassword"), secretOf(form, "savePassword"));
       if (!file) return;
       saveFile(this.text.backup.file, file, file.type);
       this.say(this.text.backup.downloaded);
