@@ -215,3 +215,32 @@ test("script after unlock gets no key into a vault of its own", async (t) => {
   }, FILE_PASSWORD);
   assert.deepEqual(code, ["wrong_password", "wrong_password", null]);
 });
+
+test("guessing stays slow through locks and backups", async (t) => {
+  const page = await newPage(t);
+  await openWithKey(page);
+  const waited = await page.evaluate(
+    async ([mine, wrong, password]) => {
+      const file = await vault.export(String(mine), String(password));
+      const [key] = await vault.keys.list();
+      const reveal = () => vault.keys.reveal(String(key?.id), String(wrong));
+      /** Whole seconds that a wrong guess took. @param {() => Promise<unknown>} attempt */
+      const guess = async (attempt) => {
+        const begun = performance.now();
+        const code = await attempt().then(() => "right", (error) => error.code);
+        if (code !== "wrong_password") throw new Error(code);
+        return Math.floor((performance.now() - begun) / 1_000);
+      };
+      for (let i = 0; i < 3; i++) await guess(reveal);
+      const waited = [await guess(reveal)];
+      await vault.import(file, String(mine));
+      waited.push(await guess(reveal));
+      // Of what counted them nothing is left.
+      await vault.lock();
+      waited.push(await guess(() => vault.unlock({ password: String(wrong) })));
+      return waited;
+    },
+    [FILE_PASSWORD, WRONG, PASSWORD],
+  );
+  assert.ok(waited.every((seconds, i) => seconds >= 2 ** i), String(waited));
+});

@@ -33,6 +33,8 @@ pub enum Reason {
     Rekeyed = 6,
     /// The stored vault is gone.
     StorageLost = 7,
+    /// An older copy is in the stored vault's place.
+    RolledBack = 8,
 }
 
 impl Reason {
@@ -47,6 +49,7 @@ impl Reason {
             Self::Clock => "clock",
             Self::Rekeyed => "rekeyed",
             Self::StorageLost => "storage_lost",
+            Self::RolledBack => "rolled_back",
         }
     }
 }
@@ -160,10 +163,13 @@ impl Machine {
 
     /// Takes one event. Deadlines are checked first, so that nothing done after one can undo it.
     pub fn handle(&mut self, input: Input, now: u64) -> Action {
+        let mut overdue = self.overdue(now);
         if let Input::Configured(policy) = input {
             self.policy = policy;
+            // A longer time revives nothing; a shorter one holds at once.
+            overdue = overdue.or_else(|| self.overdue(now));
         }
-        if let Some(reason) = self.overdue(now) {
+        if let Some(reason) = overdue {
             return self.lock(reason);
         }
         match (input, &mut self.state) {

@@ -49,6 +49,15 @@ pub trait Text {
     fn nfkc(&self, text: &str) -> String;
 }
 
+/// Secrets tried in vain, counted where a vault object's end does not reach: locking must not make
+/// guessing quick again.
+pub trait Guesses {
+    /// Wrong ones since the last right one.
+    fn failures(&self) -> u32;
+    /// Remembers how many there are now.
+    fn set_failures(&self, failures: u32);
+}
+
 /// Where the vault tells what happened.
 pub trait Events {
     /// Called synchronously; must not call back into the vault.
@@ -92,6 +101,8 @@ pub trait Platform: 'static {
     type Kdf: Kdf;
     /// Normalisation.
     type Text: Text;
+    /// Secrets tried in vain.
+    type Guesses: Guesses;
     /// Event sink.
     type Events: Events;
     /// Records at rest.
@@ -107,6 +118,8 @@ pub trait Platform: 'static {
     fn kdf(&self) -> &Self::Kdf;
     /// Normalisation.
     fn text(&self) -> &Self::Text;
+    /// Secrets tried in vain.
+    fn guesses(&self) -> &Self::Guesses;
     /// Event sink.
     fn events(&self) -> &Self::Events;
     /// Records at rest.

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     fetch::{Answer, Outgoing, SendError, Transport},
     hazmat,
-    platform::{Clock, Event, Events, Kdf, Platform, Random, Text},
+    platform::{Clock, Event, Events, Guesses, Kdf, Platform, Random, Text},
     secret::Key,
     store::memory::MemoryStore,
 };
@@ -194,6 +194,20 @@ impl Text for HostText {
     #[cfg(target_arch = "wasm32")]
     fn nfkc(&self, text: &str) -> String {
         js_sys::JsString::from(text).normalize("NFKC").into()
+    }
+}
+
+/// In memory.
+#[derive(Debug, Clone, Default)]
+pub struct GuessCount(Rc<Cell<u32>>);
+
+impl Guesses for GuessCount {
+    fn failures(&self) -> u32 {
+        self.0.get()
+    }
+
+    fn set_failures(&self, failures: u32) {
+        self.0.set(failures);
     }
 }
 
@@ -391,6 +405,8 @@ pub struct World {
     pub random: SeededRandom,
     /// Fast.
     pub kdf: FastKdf,
+    /// Of this tab, whatever becomes of its vault objects.
+    pub guesses: GuessCount,
     /// Kept.
     pub events: EventLog,
     /// Faulty on demand.
@@ -408,10 +424,20 @@ impl World {
             clock: TestClock::default(),
             random: SeededRandom::new(seed),
             kdf: FastKdf::default(),
+            guesses: GuessCount::default(),
             events: EventLog::default(),
             store: MemoryStore::default(),
             transport: ScriptedTransport::default(),
             text: HostText,
+        }
+    }
+
+    /// This tab after a lock, when its vault object has been thrown away.
+    #[must_use]
+    pub fn next_instance(&self, seed: u64) -> Self {
+        Self {
+            guesses: self.guesses.clone(),
+            ..self.another_tab(seed)
         }
     }
 
@@ -431,6 +457,7 @@ impl Platform for World {
     type Random = SeededRandom;
     type Kdf = FastKdf;
     type Text = HostText;
+    type Guesses = GuessCount;
     type Events = EventLog;
     type Store = MemoryStore;
     type Transport = ScriptedTransport;
@@ -446,6 +473,9 @@ impl Platform for World {
     }
     fn text(&self) -> &HostText {
         &self.text
+    }
+    fn guesses(&self) -> &GuessCount {
+        &self.guesses
     }
     fn events(&self) -> &EventLog {
         &self.events

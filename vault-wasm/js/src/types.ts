@@ -243,6 +243,7 @@ export interface KeyNeeded {
 
 /** Detail of each event of a vault. */
 export interface VaultEvents {
+  /** `requested`, `idle`, `max_age`, `hidden`, `clock`, `rekeyed`, `storage_lost`, `rolled_back`, `fault`. */
   lock: { readonly reason: string };
   unlock: null;
   change: null;

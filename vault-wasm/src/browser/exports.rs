@@ -49,7 +49,7 @@ fn flush_behind(vault: Inner) -> Promise {
 
 #[wasm_bindgen]
 impl Vault {
-    /// `{name, relay, relayKey?, autoLockMinutes?, emit, now?, turn?}` → a vault.
+    /// `{name, relay, relayKey?, autoLockMinutes?, guesses, emit, now?, turn?}` → a vault.
     pub fn open(config: JsValue) -> Promise {
         promise(Box::pin(async move {
             let opened = match settled(&config) {
@@ -163,6 +163,7 @@ fn settled(config: &JsValue) -> Result<(Browser, Config), Error> {
         function("now"),
         function("emit"),
         function("turn"),
+        js::optional(config, "guesses").unwrap_or_else(|| Builder::new().build()),
     );
     let config = Config {
         relay,

@@ -117,6 +117,11 @@ pub(super) fn secret(object: &JsValue, name: Arg) -> Result<Secret, Error> {
     bytes(object, name).map(Secret::new)
 }
 
+/// Sets a property of a plain object of ours, which cannot fail.
+pub(super) fn set(object: &JsValue, name: &str, value: &JsValue) {
+    drop(Reflect::set(object, &JsValue::from_str(name), value));
+}
+
 /// Builds a plain object.
 pub(super) struct Builder(Object);
 
@@ -126,12 +131,7 @@ impl Builder {
     }
 
     pub(super) fn set(self, name: &str, value: impl Into<JsValue>) -> Self {
-        // Setting a data property of a fresh plain object cannot fail.
-        drop(Reflect::set(
-            &self.0,
-            &JsValue::from_str(name),
-            &value.into(),
-        ));
+        set(&self.0, name, &value.into());
         self
     }
 

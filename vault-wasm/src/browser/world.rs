@@ -10,7 +10,7 @@ use super::{
     js::{self, Builder},
     transport::WebTransport,
 };
-use crate::platform::{Clock, Event, Events, Platform, Text};
+use crate::platform::{Clock, Event, Events, Guesses, Platform, Text};
 
 /// `Date.now`, or the clock a test gives.
 pub(super) struct WebClock {
@@ -49,6 +49,25 @@ impl Text for WebText {
     }
 }
 
+/// The worker shell's `guesses`: an object of its own, which one vault after the other is given.
+pub(super) struct WebGuesses(JsValue);
+
+impl WebGuesses {
+    const FAILURES: &str = "failures";
+}
+
+impl Guesses for WebGuesses {
+    fn failures(&self) -> u32 {
+        let failures = js::get(&self.0, Self::FAILURES).as_f64();
+        let failures = failures.and_then(js::to_u64).unwrap_or(0);
+        u32::try_from(failures).unwrap_or(u32::MAX)
+    }
+
+    fn set_failures(&self, failures: u32) {
+        js::set(&self.0, Self::FAILURES, &failures.into());
+    }
+}
+
 /// The worker shell's `emit`.
 pub(super) struct WebEvents {
     emit: Option<Function>,
@@ -83,6 +102,7 @@ pub(super) struct Browser {
     random: WebRandom,
     kdf: WebKdf,
     text: WebText,
+    guesses: WebGuesses,
     events: WebEvents,
     store: IndexedDb,
     transport: WebTransport,
@@ -94,12 +114,14 @@ impl Browser {
         now: Option<Function>,
         emit: Option<Function>,
         turn: Option<Function>,
+        guesses: JsValue,
     ) -> Self {
         Self {
             clock: WebClock { now },
             random: WebRandom,
             kdf: WebKdf,
             text: WebText,
+            guesses: WebGuesses(guesses),
             events: WebEvents { emit },
             store: IndexedDb::new(name).taking_turns(turn),
             transport: WebTransport,
@@ -112,6 +134,7 @@ impl Platform for Browser {
     type Random = WebRandom;
     type Kdf = WebKdf;
     type Text = WebText;
+    type Guesses = WebGuesses;
     type Events = WebEvents;
     type Store = IndexedDb;
     type Transport = WebTransport;
@@ -127,6 +150,9 @@ impl Platform for Browser {
     }
     fn text(&self) -> &WebText {
         &self.text
+    }
+    fn guesses(&self) -> &WebGuesses {
+        &self.guesses
     }
     fn events(&self) -> &WebEvents {
         &self.events

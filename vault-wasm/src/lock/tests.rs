@@ -93,6 +93,17 @@ fn a_shorter_idle_time_holds_at_once() {
 }
 
 #[test]
+fn a_longer_idle_time_revives_nothing() {
+    let mut machine = open(1);
+    let longer = Input::Configured(Policy::new(60, false));
+    assert_eq!(
+        machine.handle(longer, START + MINUTE),
+        Action::Lock(Reason::Idle)
+    );
+    assert!(!machine.is_open());
+}
+
+#[test]
 fn warns_once_and_again_after_use() {
     let mut machine = open(30);
     let late = START + 29 * MINUTE;
@@ -151,12 +162,15 @@ proptest! {
             let was_open = machine.is_open();
             let action = machine.handle(input, now);
 
+            // The time that held until now, and the one that holds from now on.
+            let before = idle;
             if let Input::Configured(policy) = input {
                 idle = policy.idle_ms;
                 hide = policy.lock_on_hide;
             }
             if let Some((opened, used, seen)) = model {
-                let must_lock = now >= used + idle
+                let must_lock = now >= used + before
+                    || now >= used + idle
                     || now >= opened + MAX_AGE_MS
                     || now + 5_000 < seen
                     || matches!(input, Input::Lock(_))

@@ -17,6 +17,7 @@ pub struct MemoryStore {
     read_fault: Rc<Cell<Option<StoreError>>>,
     writes: Rc<Cell<u32>>,
     slow: Rc<Cell<bool>>,
+    slow_reads: Rc<Cell<bool>>,
 }
 
 impl MemoryStore {
@@ -33,6 +34,11 @@ impl MemoryStore {
     /// Makes every write tell of its success late, until told otherwise.
     pub fn delay_writes(&self, slow: bool) {
         self.slow.set(slow);
+    }
+
+    /// Makes every read tell late what it found, until told otherwise.
+    pub fn delay_reads(&self, slow: bool) {
+        self.slow_reads.set(slow);
     }
 
     /// How many transactions have been committed.
@@ -67,6 +73,14 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    async fn told(&self) {
+        if self.slow_reads.get() {
+            crate::testing::yield_now().await;
+        }
+    }
+}
+
 impl Store for MemoryStore {
     type Turn = ();
 
@@ -76,19 +90,23 @@ impl Store for MemoryStore {
         if let Some(fault) = self.read_fault.get() {
             return Err(fault);
         }
-        Ok(self
+        let found = self
             .records
             .borrow()
             .iter()
             .map(|(key, bytes)| (*key, bytes.clone()))
-            .collect())
+            .collect();
+        self.told().await;
+        Ok(found)
     }
 
     async fn read(&self, key: RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(fault) = self.read_fault.get() {
             return Err(fault);
         }
-        Ok(self.records.borrow().get(&key).cloned())
+        let found = self.records.borrow().get(&key).cloned();
+        self.told().await;
+        Ok(found)
     }
 
     async fn write(&self, batch: &Batch) -> Result<(), StoreError> {

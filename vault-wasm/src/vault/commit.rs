@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Ticket, Vault, change::Changes, session::Session, unlock::find_header};
+use super::{
+    Stage, Ticket, Vault, call::Found, change::Changes, session::Session, unlock::find_header,
+};
 use crate::{
     error::Error,
     format::id::RecordKey,
@@ -92,9 +94,39 @@ impl<P: Platform> Vault<P> {
         }
     }
 
+    /// The revision of the open vault. To be asked for before everything is read: a change on its way
+    /// may be written meanwhile, and known here first.
+    pub(super) fn known_revision(&self) -> u64 {
+        match &self.state.borrow().stage {
+            Stage::Unlocked(session) => session.manifest().revision,
+            _ => 0,
+        }
+    }
+
+    /// What is stored from before a revision that is `known` is an older copy that something put in
+    /// the vault's place. Whoever knows better does not take it for the vault.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] then, and the vault is locked.
+    pub(super) fn check_not_older(
+        &self,
+        ticket: Ticket,
+        known: u64,
+        found: &Found,
+    ) -> Result<(), Error> {
+        let stored = self.with(ticket, |session| Ok(session.revision_of(found)));
+        if stored.ok().flatten().is_some_and(|stored| stored < known) {
+            self.lock_out(Reason::RolledBack);
+            return Err(Error::Corrupt);
+        }
+        Ok(())
+    }
+
     /// Reads everything anew.
     async fn reload(&self, ticket: Ticket) -> Result<(), Error> {
+        let known = self.known_revision();
         let found = self.platform.store().read_all().await?;
+        self.check_not_older(ticket, known, &found)?;
         if found.is_empty() {
             self.with(ticket, |_| Ok(()))?;
             self.lock_out(Reason::StorageLost);

@@ -7,12 +7,12 @@ use super::{
     backup::bad_backup,
     call::{Ready, Records, Replacement, Steps, Wait},
     session::Session,
-    unlock::{Kek, Unlock, find_header},
+    unlock::{Kek, Unlock, delay_after, find_header},
 };
 use crate::{
     error::Error,
     format::header::Header,
-    platform::{Clock, Platform},
+    platform::{Clock, Guesses, Platform},
     store::{Store, StoreError},
 };
 
@@ -52,7 +52,11 @@ impl<P: Platform> Vault<P> {
             match wait.records {
                 Records::Known => {}
                 Records::Fresh => self.refresh(ticket).await?,
-                Records::Stored => ready.found = self.platform.store().read_all().await?,
+                Records::Stored => {
+                    let known = self.known_revision();
+                    ready.found = self.platform.store().read_all().await?;
+                    self.check_not_older(ticket, known, &ready.found)?;
+                }
                 Records::Given(found) => ready.found = found,
             }
             if !open {
@@ -66,7 +70,7 @@ impl<P: Platform> Vault<P> {
                 self.check_here(ready.header()?)?;
             }
             if let Some(way) = wait.proof.take() {
-                let opened = self.prove(&mut ready, &way).await;
+                let opened = self.prove(&mut ready, &way, !given).await;
                 opened.map_err(|error| if given { bad_backup(error) } else { error })?;
             }
             if let Some(password) = wait.password.take() {
@@ -117,20 +121,28 @@ impl<P: Platform> Vault<P> {
         }
     }
 
-    /// Opens a slot, after the delay that is due.
-    async fn prove(&self, ready: &mut Ready<P>, way: &Unlock) -> Result<(), Error> {
-        ready.failures = self.state.borrow().throttle.failures();
-        let header = ready.header()?;
+    /// Opens a slot, attempts made at once one after the other. One of this vault's `own` after the
+    /// delay that is due; not one of a backup: whoever has the file can guess elsewhere, and opening a
+    /// file must not make guessing at the vault quick again.
+    async fn prove(&self, ready: &mut Ready<P>, way: &Unlock, own: bool) -> Result<(), Error> {
         let attempt = self.attempt(&ready.found, way)?;
-        if attempt.delay > 0 {
-            self.platform.clock().sleep(attempt.delay).await;
+        let _turn = self.proving.next().await;
+        let guesses = self.platform.guesses();
+        ready.failures = if own { guesses.failures() } else { 0 };
+        let delay = delay_after(ready.failures);
+        if delay > 0 {
+            self.platform.clock().sleep(delay).await;
         }
         let kek = match self.kek_of(&attempt, way)? {
             Kek::Known(kek) => kek,
             Kek::OfPassword(password) => self.password_kek(&attempt.slot.info, &password).await?,
         };
-        let vault_key = self.open_slot(&attempt, way, &kek, header)?;
-        ready.proven = Some((attempt.slot.info, vault_key));
+        let opened = self.open_slot(&attempt, way, &kek, ready.header()?);
+        if own {
+            let failures = ready.failures.saturating_add(1);
+            guesses.set_failures(if opened.is_ok() { 0 } else { failures });
+        }
+        ready.proven = Some((attempt.slot.info, opened?));
         Ok(())
     }
 

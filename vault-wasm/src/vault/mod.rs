@@ -22,6 +22,7 @@ mod repair;
 mod seal_all;
 mod session;
 mod table;
+mod turns;
 mod unlock;
 mod usage;
 
@@ -45,7 +46,6 @@ pub use unlock::Unlock;
 use std::{
     cell::{Cell, RefCell, RefMut},
     rc::Rc,
-    task::Waker,
 };
 
 use keyferry_protocol::{Catalogue, sealed::Sealer};
@@ -60,7 +60,7 @@ use crate::{
 };
 use change::Staged;
 use session::Session;
-use unlock::Throttle;
+use turns::Turns;
 
 /// What `openVault` was given.
 #[derive(Debug, Clone)]
@@ -107,7 +107,6 @@ enum Stage {
 struct State {
     stage: Stage,
     machine: Machine,
-    throttle: Throttle,
     /// Keys that kept the locked vault from being bound to another relay.
     blocking: Vec<Damage>,
     /// What the relay said of itself, while that is fresh.
@@ -128,8 +127,10 @@ pub struct Vault<P: Platform> {
     state: RefCell<State>,
     /// Counts locks, so that a call under way notices one.
     epoch: Cell<u64>,
-    /// Those waiting for their turn to write behind, while somebody does.
-    flushing: RefCell<Option<Vec<Waker>>>,
+    /// Writing behind.
+    flushing: Turns,
+    /// Trying a secret: guesses made at once would all be the first.
+    proving: Turns,
     /// Changes on their way to the store.
     in_flight: RefCell<Vec<Rc<Staged>>>,
     /// What was unsaved when the vault was locked: encrypted, and not written yet. One of them fits
@@ -191,13 +192,13 @@ impl<P: Platform> Vault<P> {
             state: RefCell::new(State {
                 stage,
                 machine: Machine::new(policy),
-                throttle: Throttle::default(),
                 blocking: Vec::new(),
                 relay: None,
                 sealer: None,
             }),
             epoch: Cell::new(0),
-            flushing: RefCell::new(None),
+            flushing: Turns::default(),
+            proving: Turns::default(),
             in_flight: RefCell::default(),
             parting: RefCell::default(),
         })

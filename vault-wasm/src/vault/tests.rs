@@ -5,7 +5,10 @@ mod fetch;
 mod manage;
 mod rekey;
 mod repair;
+mod rollback;
 mod sealing;
+
+use std::task::Context;
 
 use super::*;
 use crate::{
@@ -130,6 +133,34 @@ fn guessing_gets_slow_and_success_makes_it_quick_again() {
         Err(Error::WrongPassword)
     );
     assert_eq!(vault.platform().clock.slept(), slept);
+}
+
+#[test]
+fn guessing_gets_slow_however_it_is_done() {
+    // At once: no guess is made before the one before it is known to be wrong.
+    let (vault, _) = created(1);
+    vault.lock(Reason::Requested);
+    let wrong = password("wrong");
+    let mut guesses: Vec<_> = (0..6)
+        .map(|_| Box::pin(vault.unlock(&wrong).into_future()))
+        .collect();
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    while !guesses.is_empty() {
+        guesses.retain_mut(|guess| guess.as_mut().poll(&mut context).is_pending());
+    }
+    assert_eq!(vault.platform().clock.slept(), 1_000 + 2_000 + 4_000);
+    // And with a lock in between, after which the vault object is another.
+    let next = open(vault.platform().next_instance(5));
+    block_on(next.unlock(&wrong)).unwrap_err();
+    assert_eq!(vault.platform().clock.slept(), 15_000);
+    block_on(next.unlock(&password(PASSWORD))).unwrap();
+    let slept = vault.platform().clock.slept();
+    block_on(vault.unlock(&wrong)).unwrap_err();
+    assert_eq!(
+        vault.platform().clock.slept(),
+        slept,
+        "the right one counts for both"
+    );
 }
 
 #[test]

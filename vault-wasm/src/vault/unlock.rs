@@ -63,43 +63,17 @@ impl Unlock {
     }
 }
 
-/// Delays attempts after wrong ones; in memory only, because whoever can reload the page can also
-/// copy the database and guess elsewhere: the KDF is the real defence.
-#[derive(Debug, Default)]
-pub(super) struct Throttle {
-    failures: u32,
-    next_at: u64,
-}
+/// Attempts that are not delayed.
+const FREE: u32 = 3;
+const FIRST_MS: u64 = 1_000;
+const MAX_MS: u64 = 60_000;
 
-impl Throttle {
-    /// Attempts that are not delayed.
-    const FREE: u32 = 3;
-    const FIRST_MS: u64 = 1_000;
-    const MAX_MS: u64 = 60_000;
-
-    /// How long an attempt made now has to wait. Attempts made at once queue up behind each other.
-    fn reserve(&mut self, now: u64) -> u64 {
-        let delay = match self.failures.checked_sub(Self::FREE) {
-            None => return 0,
-            Some(doublings) => (Self::FIRST_MS << doublings.min(16)).min(Self::MAX_MS),
-        };
-        // A clock set backwards does not make anyone wait longer than the longest delay in a row.
-        let start = self.next_at.clamp(now, now + Self::MAX_MS);
-        self.next_at = start + delay;
-        self.next_at - now
-    }
-
-    /// Wrong attempts since the last right one.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    fn failed(&mut self) {
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    fn succeeded(&mut self) {
-        *self = Self::default();
+/// Milliseconds that an attempt waits after so many wrong ones; in memory only, because whoever can
+/// reload the page can also copy the database and guess elsewhere: the KDF is the real defence.
+pub(super) fn delay_after(failures: u32) -> u64 {
+    match failures.checked_sub(FREE) {
+        None => 0,
+        Some(doublings) => (FIRST_MS << doublings.min(16)).min(MAX_MS),
     }
 }
 
@@ -138,8 +112,6 @@ fn unreadable_slot(found: &[(RecordKey, Vec<u8>)]) -> Option<Error> {
 pub(super) struct Attempt {
     pub(super) slot: Slot,
     code: Option<RecoveryCode>,
-    /// Milliseconds it has to wait.
-    pub(super) delay: u64,
 }
 
 /// What a slot's key is made of.
@@ -240,9 +212,7 @@ impl<P: Platform> Vault<P> {
             Unlock::RecoveryCode(typed) => Some(RecoveryCode::parse(typed.expose())?),
             _ => None,
         };
-        let now = self.now();
-        let delay = self.state.borrow_mut().throttle.reserve(now);
-        Ok(Attempt { slot, code, delay })
+        Ok(Attempt { slot, code })
     }
 
     /// The key of an attempt, or what it is derived from.
@@ -269,12 +239,6 @@ impl<P: Platform> Vault<P> {
         header: &Header,
     ) -> Result<VaultKey, Error> {
         let opened = attempt.slot.open(kek, header.vault, &header.relay);
-        let mut state = self.state.borrow_mut();
-        if opened.is_ok() {
-            state.throttle.succeeded();
-        } else {
-            state.throttle.failed();
-        }
         opened.map_err(|_| wrong(way))
     }
 }
@@ -292,27 +256,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_a_minute_and_queue() {
-        let mut throttle = Throttle::default();
-        let now = 1_000_000_000;
-        for _ in 0..Throttle::FREE {
-            assert_eq!(throttle.reserve(now), 0);
-            throttle.failed();
-        }
-        assert_eq!(throttle.reserve(now), 1_000);
-        assert_eq!(
-            throttle.reserve(now),
-            2_000,
-            "two at once wait one after the other"
-        );
-        throttle.failed();
-        let later = now + 1_000_000;
-        assert_eq!(throttle.reserve(later), 2_000);
-        for _ in 0..40 {
-            throttle.failed();
-        }
-        assert_eq!(throttle.reserve(later + 1_000_000), 60_000);
-        throttle.succeeded();
-        assert_eq!(throttle.reserve(later), 0);
+    fn delays_double_up_to_a_minute() {
+        let delays: Vec<_> = (0..12).map(delay_after).collect();
+        let expected = [
+            0, 0, 0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000,
+        ];
+        assert_eq!(delays, expected);
+        assert_eq!(delay_after(u32::MAX), MAX_MS);
     }
 }

@@ -1,10 +1,5 @@
 //! What keys are used for: counted in memory at once, written behind.
 
-use std::{
-    future::poll_fn,
-    task::{Poll, Waker},
-};
-
 use super::{Ticket, Vault, change::Changes, session::Session, table::Table};
 use crate::{
     error::Error,
@@ -41,7 +36,7 @@ impl<P: Platform> Vault<P> {
     /// [`Error::Locked`], [`Error::Empty`] when the vault is not open; storage errors: the counts
     /// stay in memory then.
     pub async fn flush(&self) -> Result<(), Error> {
-        let _turn = self.turn().await;
+        let _turn = self.flushing.next().await;
         let parting = self.parting.take();
         let mut turn = None;
         for batch in parting {
@@ -56,24 +51,6 @@ impl<P: Platform> Vault<P> {
         }
         drop(turn);
         self.flush_open().await
-    }
-
-    /// Waits until nobody writes behind.
-    pub(super) async fn turn(&self) -> Turn<'_, P> {
-        poll_fn(|context| {
-            let mut flushing = self.flushing.borrow_mut();
-            match &mut *flushing {
-                None => {
-                    *flushing = Some(Vec::new());
-                    Poll::Ready(Turn(self))
-                }
-                Some(waiting) => {
-                    waiting.push(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
     }
 
     async fn flush_open(&self) -> Result<(), Error> {
@@ -95,8 +72,11 @@ impl<P: Platform> Vault<P> {
     /// What a session leaves to be written when it is locked: its keys are there for the last time.
     /// A change on its way may arrive or not, so there is one for either case.
     pub(super) fn parting_of(&self, session: &mut Session, reason: Reason, at: u64) -> Vec<Batch> {
-        if matches!(reason, Reason::Rekeyed | Reason::StorageLost) {
-            // Somebody else's vault is in its place, or none.
+        if matches!(
+            reason,
+            Reason::Rekeyed | Reason::StorageLost | Reason::RolledBack
+        ) {
+            // Another vault is in its place, an older one, or none.
             return Vec::new();
         }
         session.unsaved.events.push(AuditEvent {
@@ -118,16 +98,6 @@ impl<P: Platform> Vault<P> {
         let changes = session.with_unsaved(&session.unsaved).ok()?;
         let staged = session.stage(changes, Durability::Relaxed, self.platform.random());
         staged.ok().map(|staged| staged.batch)
-    }
-}
-
-/// The right to write behind. Whoever waits is woken when it is given up.
-pub(super) struct Turn<'a, P: Platform>(&'a Vault<P>);
-
-impl<P: Platform> Drop for Turn<'_, P> {
-    fn drop(&mut self) {
-        let waiting = self.0.flushing.borrow_mut().take();
-        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 }
 

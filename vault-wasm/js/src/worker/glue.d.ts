@@ -31,6 +31,8 @@ export interface VaultConfig {
   relay: string;
   relayKey?: string;
   autoLockMinutes?: number;
+  /** The vault's own to write in. */
+  guesses: object;
   emit: (event: { type: VaultEventType; [field: string]: unknown }) => void;
   /** Resolves when the vault may write, with what it calls when it has. */
   turn?: () => Promise<() => void>;

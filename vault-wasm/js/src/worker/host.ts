@@ -36,6 +36,8 @@ export class Host {
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #aloneTimer: ReturnType<typeof setTimeout> | undefined;
   #hidden = false;
+  /** Wrong secrets, counted by one session after the other: a lock must not make guessing quick again. */
+  readonly #guesses = {};
   #gossipedTouch = 0;
   #retired: Failure | undefined;
   /** Counts locks, for calls that waited. */
@@ -103,7 +105,7 @@ export class Host {
 
   /** Takes a page in that says which vault this is. */
   async #admit(port: Port, hello: Hello): Promise<void> {
-    const config: VaultConfig = { name: hello.name, relay: hello.relay, emit: (event) => this.#emit(event) };
+    const config: VaultConfig = { name: hello.name, relay: hello.relay, guesses: this.#guesses, emit: (event) => this.#emit(event) };
     if (hello.relayKey !== undefined) config.relayKey = hello.relayKey;
     if (hello.autoLockMinutes !== undefined) config.autoLockMinutes = hello.autoLockMinutes;
     const elsewhere = () => this.#config && (this.#config.name !== config.name || this.#config.relay !== config.relay);

@@ -67,6 +67,21 @@ fn the_keys_go_out_to_nobody_without_the_vaults_own_password() {
 }
 
 #[test]
+fn a_file_of_ones_own_makes_guessing_no_quicker() {
+    let (vault, file) = exported();
+    let guess = || block_on(vault.unlock(&password("wrong"))).unwrap_err();
+    for _ in 0..4 {
+        assert_eq!(guess(), Error::WrongPassword);
+    }
+    block_on(vault.import(&file, &secret(FILE_PASSWORD))).unwrap();
+    // Nor does a mistake about a file make it slower.
+    block_on(vault.import(&file, &secret("wrong"))).unwrap_err();
+    assert_eq!(vault.platform().clock.slept(), 1_000);
+    guess();
+    assert_eq!(vault.platform().clock.slept(), 3_000);
+}
+
+#[test]
 fn a_wrong_password_or_file_changes_nothing() {
     let (_, file) = exported();
     let (other, _) = created(2);

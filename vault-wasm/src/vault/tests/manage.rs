@@ -362,7 +362,7 @@ fn writing_behind_takes_turns() {
     let (vault, id) = vault_with_key();
     let mut context = Context::from_waker(Waker::noop());
     vault.note(Action::Request, id, 1);
-    let turn = block_on(vault.turn());
+    let turn = block_on(vault.flushing.next());
     let mut behind = pin!(vault.flush());
     assert!(behind.as_mut().poll(&mut context).is_pending());
     vault.note(Action::Request, id, 2);

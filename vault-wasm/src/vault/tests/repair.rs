@@ -482,6 +482,12 @@ fn what_was_removed_stays_removed_while_there_is_a_list() {
     tamper(&vault, |records| {
         drop(records.insert(RecordKey::MANIFEST, listed))
     });
+    // Whoever has the vault open knows better; whoever opens it is told.
+    assert_eq!(
+        block_on(vault.repair(&password(PASSWORD), false)).unwrap_err(),
+        Error::Corrupt
+    );
+    assert_eq!(vault.snapshot().status, Status::Locked);
     let repaired = repair(&vault, false);
     assert!(repaired.relisted);
 }
