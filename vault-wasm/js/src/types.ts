@@ -70,7 +70,13 @@ export interface KeyInfo {
   readonly lastTestedAt: number | null;
   readonly status: KeyStatus;
   readonly expiresAt: number | null;
-  /** What this key may cost a day (UTC), in US dollars; enforced before sending. */
+  /**
+   * What this key may cost a day (UTC), in US dollars. Looked at before sending: nothing is sent once what the answers
+   * cost has reached it, or would if each request under way costs what those before did on average. A request goes out
+   * whole, so the last one may pass the cap by its own cost; so may those begun together with the first that this key is
+   * ever used for, since nobody knows yet what they cost. An answer without a price of the relay's or a cost of the
+   * provider's counts as free. Where a cap has to be exact, the relay's own is.
+   */
   readonly dailyCapUsd: number | null;
   /** False when it does not look like this provider's keys: worth a warning, never a refusal. */
   readonly knownShape: boolean;

@@ -46,6 +46,7 @@ pub(super) fn metered(
     settle: impl Fn(&Meter, bool) + 'static,
 ) -> Response {
     let Some(body) = response.body() else {
+        settle(&meter, false);
         return response;
     };
     match wrap(&response, &body, meter, settle) {

@@ -95,6 +95,7 @@ fn parse_price(text: &str) -> Option<(u64, u64)> {
 impl<P: Platform> Vault<P> {
     /// Counts what an answer used, when its body has ended or was given up.
     pub fn settle(&self, meter: &Meter, interrupted: bool) {
+        self.end_use(meter.ticket, meter.key);
         if let Some(counts) = meter.counts(interrupted) {
             // After a lock there is nowhere to count.
             drop(self.count_use(meter.ticket, meter.key, counts));

@@ -274,23 +274,32 @@ impl<P: Platform> Vault<P> {
         if asked {
             headers.push((ASK.0.to_owned(), ASK.1.to_owned()));
         }
+        // Why none of them was used.
+        let mut refused = (ErrorCode::MissingKey, "damaged");
         for (tried, id) in keys.iter().enumerate() {
             let last = tried + 1 == keys.len();
-            // Counted before sending, so that requests made at once take turns.
-            self.count_use(ticket, *id, Day::default())
-                .map_err(|_| FetchError::Locked)?;
             let key = match self.secret_of(ticket, *id) {
                 Ok(key) => key,
                 Err(Error::Locked) => return Err(FetchError::Locked),
                 Err(_) => continue,
             };
+            // Counted before sending, so that requests made at once take turns.
+            let begun = self.begin_use(ticket, *id);
+            if !begun.map_err(|_| FetchError::Locked)? {
+                refused = (ErrorCode::DailyCapReached, "daily_cap");
+                continue;
+            }
             let attempt = Shipment {
                 headers: &headers,
                 key: Some((ticket, &key)),
                 fallback: if last { wished } else { Some(Fallback::Never) },
                 ..*shipment
             };
-            let answer = match self.ship(&attempt).await {
+            let shipped = self.ship(&attempt).await;
+            if shipped.is_err() {
+                self.end_use(ticket, *id);
+            }
+            let answer = match shipped {
                 Ok(answer) => answer,
                 Err(FetchError::RelayDowngraded) => {
                     return Ok(Outcome::Refusal(Refusal::downgraded()));
@@ -308,25 +317,24 @@ impl<P: Platform> Vault<P> {
                 .map_err(|_| FetchError::Locked)?;
             self.note(Action::Request, *id, status);
             let by_relay = answer.header(header::ERROR).is_some();
+            let meter = Meter::new(&answer, asked, ticket, *id);
+            if meter.is_none() {
+                self.end_use(ticket, *id);
+            }
             if !last && !by_relay && matches!(status, 401 | 402 | 403 | 429) {
                 answer.discard();
                 continue;
             }
-            let meter = Meter::new(&answer, asked, ticket, *id);
             return Ok(Outcome::Answer {
                 answer,
                 key: Some(*id),
                 meter,
             });
         }
-        // Every key turned out to be damaged.
         let provider = shipment.provider.unwrap_or_default();
-        self.tell_key_needed(provider, "damaged");
-        Ok(refuse(
-            ErrorCode::MissingKey,
-            Some(provider.to_owned()),
-            Some("damaged"),
-        ))
+        let (code, reason) = refused;
+        self.tell_key_needed(provider, reason);
+        Ok(refuse(code, Some(provider.to_owned()), Some(reason)))
     }
 
     fn tell_key_needed(&self, provider: &str, reason: &'static str) {

@@ -99,6 +99,18 @@ impl Usage {
             .sum()
     }
 
+    /// What an answered request has cost on average, in millionths of a US dollar, when as many as are
+    /// `running` have not told yet.
+    #[must_use]
+    pub fn mean_cost(&self, running: u64) -> u64 {
+        let (mut cost, mut answered) = (0_u64, 0_u64);
+        for day in &self.days {
+            cost = cost.saturating_add(day.cost_micros);
+            answered += u64::from(day.requests.saturating_sub(day.errors));
+        }
+        cost / answered.saturating_sub(running).max(1)
+    }
+
     /// The plaintext.
     ///
     /// # Errors

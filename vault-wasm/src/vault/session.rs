@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(super) damage: Vec<Damage>,
     /// Not yet written.
     pub(super) unsaved: Unsaved,
+    /// The key of each request under way.
+    pub(super) running: Vec<Id>,
 }
 
 impl Session {
@@ -79,6 +81,7 @@ impl Session {
             usage: Table::default(),
             damage: Vec::new(),
             unsaved: Unsaved::default(),
+            running: Vec::new(),
         };
         session.read_records();
         session
@@ -233,6 +236,7 @@ impl Session {
     /// Takes over what another session of the same vault has not written yet.
     pub(super) fn take_unsaved(&mut self, other: &mut Self) {
         self.unsaved = std::mem::take(&mut other.unsaved);
+        self.running = std::mem::take(&mut other.running);
     }
 
     /// The bytes at rest of what every write changes.

@@ -29,6 +29,41 @@ impl<P: Platform> Vault<P> {
         })
     }
 
+    /// Counts a request that is about to be made with a key; `false` when what is under way with that
+    /// key may reach its cap. Looked at here, where nothing comes between looking and counting.
+    pub(crate) fn begin_use(&self, ticket: Ticket, id: Id) -> Result<bool, Error> {
+        let today = day_of(self.now());
+        let begun = self.with_mut(ticket, |session| {
+            let cap = session.key_record(id).and_then(|key| key.daily_cap_micros);
+            if let Some(cap) = cap {
+                let usage = session.usage(id);
+                let running = session.running.iter().filter(|other| **other == id);
+                let running = running.fold(0, |count, _| count + 1);
+                let expected = usage.mean_cost(running).saturating_mul(running);
+                if usage.spent_on(today).saturating_add(expected) >= cap {
+                    return Ok(false);
+                }
+            }
+            session.running.push(id);
+            Ok(true)
+        })?;
+        if begun {
+            self.count_use(ticket, id, Day::default())?;
+        }
+        Ok(begun)
+    }
+
+    /// A request has ended, or nothing more will be known of what it costs.
+    pub(crate) fn end_use(&self, ticket: Ticket, id: Id) {
+        // A lock has ended them all.
+        drop(self.with_mut(ticket, |session| {
+            if let Some(at) = session.running.iter().position(|other| *other == id) {
+                session.running.swap_remove(at);
+            }
+            Ok(())
+        }));
+    }
+
     /// Writes what has been counted and noted, and what a lock left to be written. Calls made at
     /// once take turns: each comes back when everything known at its beginning is written.
     ///

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    fetch::{FetchError, Outcome, Request, SendError},
+    fetch::{FetchError, Meter, Outcome, Request, SendError},
     testing::{CannedAnswer, ScriptedTransport, SentRequest},
 };
 
@@ -217,6 +217,67 @@ fn inactive_expired_and_spent_keys_are_not_used() {
         status(fetch(&vault, &chat("gpt-4o"), &[CannedAnswer::new(404, ""), ok()]).0),
         200
     );
+}
+
+#[test]
+fn requests_at_once_do_not_pass_a_cap_by_more_than_the_first_ones_of_a_key() {
+    let vault = ready();
+    let id = block_on(vault.list_keys()).unwrap()[0].record.id;
+    let cap = KeyChanges {
+        daily_cap_micros: Some(Some(250_000)),
+        ..KeyChanges::default()
+    };
+    block_on(vault.update_key(id, &cap)).unwrap();
+    // Each costs ten cents, told at its end.
+    let priced = || {
+        let body =
+            r#"{"usage":{"prompt_tokens":1000000,"completion_tokens":0,"total_tokens":1000000}}"#;
+        CannedAnswer::new(200, body)
+            .with("content-type", "application/json")
+            .with("x-byok-price", "input=100000;output=0")
+    };
+    let end = |outcome: Result<Outcome<CannedAnswer>, FetchError>| {
+        let mut meter = meter(outcome);
+        meter.feed(&priced().body);
+        meter.finish();
+        vault.settle(&meter, false);
+    };
+    end(fetch(&vault, &chat("gpt-4o"), &[priced()]).0);
+
+    // A dime is spent: there is room for one that runs and one more, not for a third.
+    let first = fetch(&vault, &chat("gpt-4o"), &[priced()]).0;
+    let second = fetch(&vault, &chat("gpt-4o"), &[priced()]).0;
+    let (third, sent) = fetch(&vault, &chat("gpt-4o"), &[]);
+    assert_eq!(
+        refusal(third),
+        (402, "daily_cap_reached", Some("daily_cap"))
+    );
+    assert!(sent.is_empty());
+    // What ended without a cost, or not at all, takes no room.
+    end(first);
+    vault.settle(&meter(second), true);
+    let down = fetch(&vault, &chat("gpt-4o"), &[CannedAnswer::new(500, "{}")]);
+    assert_eq!(status(down.0), 500);
+    vault.platform().transport.fail(SendError::Network);
+    assert!(block_on(vault.fetch(&chat("gpt-4o"))).is_err());
+    drop(vault.platform().transport.take());
+    end(fetch(&vault, &chat("gpt-4o"), &[priced()]).0);
+    // Thirty cents, and enough.
+    let (fifth, _) = fetch(&vault, &chat("gpt-4o"), &[]);
+    assert_eq!(
+        refusal(fifth),
+        (402, "daily_cap_reached", Some("daily_cap"))
+    );
+}
+
+/// The meter of an answer that nobody has read yet.
+fn meter(outcome: Result<Outcome<CannedAnswer>, FetchError>) -> Box<Meter> {
+    match outcome.unwrap() {
+        Outcome::Answer {
+            meter: Some(meter), ..
+        } => meter,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
