@@ -170,7 +170,7 @@ test("whatever is written is written in the vault's turn", async (t) => {
     await vault.keys.rotate(id, key + "x");
     await vault.settings({ password, autoLockMinutes: 20 });
     await (await vault.fetch(location.origin + path, { method: "POST", body: "{}" })).text();
-    const file = await vault.export("for the backup alone, and long");
+    const file = await vault.export("for the backup alone, and long", password);
     await vault.keys.remove(id);
     await vault.import(file, "for the backup alone, and long");
     await vault.recovery.renew(password);
