@@ -60,48 +60,63 @@ impl Options {
 
 /// Builds and measures.
 pub(crate) fn run_bench(options: Options) -> Result<()> {
-    let folder = target().join("bench");
-    std::fs::create_dir_all(&folder)?;
-    match options.what {
+    step("building the relay and the load generator");
+    let mut command = command(options.what, &["--release"], "release", "bench")?;
+    run(command.args(options.rest))
+}
+
+/// What shows that each of the three works: quick, of builds for development, so its figures mean
+/// nothing and lie apart from those that do.
+pub(crate) fn rehearsals() -> Result<[Command; 3]> {
+    let quick = |what| {
+        let mut command = command(what, &[], "debug", "scratch/bench")?;
+        command.arg("--quick");
+        anyhow::Ok(command)
+    };
+    Ok([
+        quick(What::Relay)?,
+        quick(What::Vault)?,
+        quick(What::Store)?,
+    ])
+}
+
+/// Installs and builds what measuring `what` takes; the command that measures.
+fn command(what: What, profile: &[&str], built: &str, folder: &str) -> Result<Command> {
+    match what {
         What::Relay => ensure_system(&[NGINX, REDIS, TASKSET])?,
         What::Store => ensure_system(&[REDIS, REDIS_BENCHMARK, TASKSET])?,
         What::Vault => ensure_system(&[CHROMIUM])?,
     }
-    step("building the relay and the load generator");
-    run(Command::new("cargo").current_dir(root()).args([
-        "build",
-        "--release",
-        "--quiet",
-        "-p",
-        "keyferry-relay",
-        "-p",
-        "keyferry-bench",
-    ]))?;
-    let built = target().join("release");
-    let relay = built.join("keyferry-relay");
-    if options.what == What::Vault {
-        npm_ci()?;
-        crate::package::npm()?;
-        return run(Command::new("node")
-            .current_dir(root())
-            .arg("bench/vault/run.mjs")
-            .arg("--relay")
-            .arg(relay)
-            .arg("--upstream")
-            .arg(built.join("keyferry-bench"))
-            .arg("--folder")
-            .arg(folder)
-            .args(options.rest));
-    }
-    let what = match options.what {
-        What::Store => "store",
-        _ => "relay",
+    let folder = target().join(folder);
+    std::fs::create_dir_all(&folder)?;
+    run(Command::new("cargo")
+        .current_dir(root())
+        .args(["build", "--quiet"])
+        .args(profile)
+        .args(["-p", "keyferry-relay", "-p", "keyferry-bench"]))?;
+    let built = target().join(built);
+    let generator = built.join("keyferry-bench");
+    let mut command = match what {
+        What::Relay | What::Store => Command::new(&generator),
+        What::Vault => Command::new("node"),
     };
-    run(Command::new(built.join("keyferry-bench"))
-        .arg(what)
+    match what {
+        What::Relay => command.arg("relay"),
+        What::Store => command.arg("store"),
+        What::Vault => {
+            npm_ci()?;
+            crate::package::npm()?;
+            command
+                .arg("bench/vault/run.mjs")
+                .arg("--upstream")
+                .arg(generator)
+        }
+    };
+    command
+        .current_dir(root())
         .arg("--relay")
-        .arg(relay)
+        .arg(built.join("keyferry-relay"))
         .arg("--folder")
-        .arg(folder)
-        .args(options.rest))
+        .arg(folder);
+    Ok(command)
 }

@@ -14,7 +14,7 @@ use crate::tools::{
 use crate::workspace::root;
 
 /// The suites in the order they run: the quickest to fail for the right reason first.
-const SUITES: [Suite; 14] = [
+const SUITES: [Suite; 15] = [
     Suite {
         name: "unit",
         run: unit,
@@ -70,6 +70,10 @@ const SUITES: [Suite; 14] = [
     Suite {
         name: "fault",
         run: fault,
+    },
+    Suite {
+        name: "bench",
+        run: bench,
     },
 ];
 
@@ -187,6 +191,18 @@ fn fault(count: &mut Count) -> Result<bool> {
     let succeeded = run_watched(&mut command, |_| ())?;
     count.add(succeeded);
     Ok(succeeded)
+}
+
+/// Runs each benchmark once, quickly: whether it works and what it compares byte for byte, not how
+/// fast anything is.
+fn bench(count: &mut Count) -> Result<bool> {
+    let mut all = true;
+    for mut command in crate::bench::rehearsals()? {
+        let succeeded = run_watched(&mut command, |_| ())?;
+        count.add(succeeded);
+        all &= succeeded;
+    }
+    Ok(all)
 }
 
 fn wasm(count: &mut Count) -> Result<bool> {

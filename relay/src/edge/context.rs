@@ -103,7 +103,7 @@ impl Ctx {
 }
 
 /// What a handler learnt that belongs into headers, logs and metrics. It leaves it with
-/// [`Context::conclude`].
+/// `Context::conclude`.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Id of the provider that was asked.
