@@ -400,7 +400,7 @@ export const de: Strings = {
     },
     relay_downgraded: {
       title: "Das Relay weist sich nicht mehr aus.",
-      next: "Es wurde kein Schlüssel gesendet. Mach nicht weiter, bis der Betreiber erklärt, warum.",
+      next: "Es wurde kein Schlüssel gesendet. Sieh nach, ob die Uhr dieses Geräts stimmt; wenn ja, mach nicht weiter, bis der Betreiber erklärt, warum.",
     },
     relay_refused: { title: "Das Relay hat abgelehnt.", next: "Versuche es gleich noch einmal." },
     network: { title: "Das Relay ist nicht zu erreichen.", next: "Prüfe deine Verbindung und versuche es noch einmal." },

@@ -415,7 +415,7 @@ export const en = {
     },
     relay_downgraded: {
       title: "The relay no longer proves who it is.",
-      next: "No key was sent. Do not go on until the operator explains why.",
+      next: "No key was sent. See whether this device's clock is right; if it is, do not go on until the operator explains why.",
     },
     relay_refused: { title: "The relay refused.", next: "Try again in a moment." },
     network: { title: "The relay cannot be reached.", next: "Check your connection, then try again." },
