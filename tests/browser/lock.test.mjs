@@ -25,7 +25,11 @@ async function timed(page, options) {
     },
     /** Uses the vault; gives the answer's status. */
     use: () => page.evaluate(async (path) => (await vault.fetch(location.origin + path, { method: "POST", body: "{}" })).status, CHAT),
-    reasons: () => /** @type {Promise<string[]>} */ (page.evaluate("reasons")),
+    /** Of the locks so far, once there is one: the event comes right behind the state. */
+    reasons: async () => {
+      await page.waitForFunction("reasons.length > 0");
+      return /** @type {Promise<string[]>} */ (page.evaluate("reasons"));
+    },
   };
 }
 

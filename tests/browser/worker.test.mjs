@@ -329,6 +329,7 @@ test("an idle vault locks by its clock, also when the machine slept", async (t) 
   const status = await page.evaluate(async (path) => (await vault.fetch(location.origin + path, { method: "POST", body: "{}" })).status, CHAT);
   assert.equal(status, 423);
   await page.waitForFunction(() => vault.state === "locked");
+  await page.waitForFunction("reasons.length > 0");
   assert.deepEqual(await page.evaluate("reasons"), ["idle"]);
   const memories = () => worker?.evaluate((text) => /** @type {any} */ (globalThis).holds(text), OPENAI_KEY);
   assert.deepEqual((await memories()).map((/** @type {{ found: boolean }} */ { found }) => found), [false, false], "the key is gone at once");
