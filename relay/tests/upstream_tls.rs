@@ -10,44 +10,9 @@ use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
 
+use crate::support::authority::Authority;
 use crate::support::{CANARY, ChannelBody, TestRelay, parse_config, send};
-
-/// A certificate for `localhost`, and the file an operator would name.
-struct Authority {
-    folder: tempfile::TempDir,
-    acceptor: TlsAcceptor,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::ring::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Self {
-            folder,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-        }
-    }
-
-    fn trusted(&self) -> String {
-        format!(
-            "[upstream]\nextra_ca = \"{}\"\n",
-            self.folder.path().join("ca.pem").display()
-        )
-    }
-}
 
 /// An HTTP/2 provider that streams what it is told to, and reports the auth header it saw and
 /// when the client's side of the stream was reset.
@@ -63,7 +28,7 @@ async fn provider(
     let (events, chunks) = mpsc::channel::<Vec<u8>>(1);
     let chunks = Arc::new(tokio::sync::Mutex::new(Some(chunks)));
     let (report, reports) = mpsc::unbounded_channel();
-    let acceptor = authority.acceptor.clone();
+    let acceptor = authority.acceptor();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -173,7 +138,7 @@ async fn crowded(authority: &Authority) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
-    let (counted, acceptor) = (Arc::clone(&connections), authority.acceptor.clone());
+    let (counted, acceptor) = (Arc::clone(&connections), authority.acceptor());
     tokio::spawn(async move {
         loop {
             let stream = acceptor.accept(listener.accept().await.unwrap().0).await;

@@ -25,10 +25,10 @@ pub(crate) struct Inbound {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrival(Arc<AtomicU8>);
 
-const WHOLE: u8 = 4;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const BROKEN: u8 = 3;
+const WHOLE: u8 = 4;
 
 impl Arrival {
     fn set(&self, value: u8) {

@@ -15,8 +15,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::peer::{Authority, DATA, Frames, Pieces, accepting};
+use super::peer::{DATA, Frames, Pieces, accepting};
 use super::{CHAT, PATIENCE, QUESTION};
+use crate::support::authority::Authority;
 use crate::support::{CANARY, ChannelBody, TestRelay};
 
 /// What a provider reports: that it is where the client should leave, then how it was left.

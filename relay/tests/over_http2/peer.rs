@@ -7,88 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
-use hyper::client::conn::http2::SendRequest;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use keyferry_relay::app;
+use axum::body::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::support::TestRelay;
-
-/// A certificate for `localhost` and what both ends of a connection make of it.
-pub(super) struct Authority {
-    pub(super) folder: tempfile::TempDir,
-    pub(super) server: Arc<rustls::ServerConfig>,
-    pub(super) client: Arc<rustls::ClientConfig>,
-}
-
-impl Authority {
-    pub(super) fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let mut server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
-            .unwrap();
-        server.alpn_protocols = vec![b"h2".to_vec()];
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(made.cert.der().clone()).unwrap();
-        let mut client = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        client.alpn_protocols = vec![b"h2".to_vec()];
-        Self {
-            folder,
-            server: Arc::new(server),
-            client: Arc::new(client),
-        }
-    }
-
-    pub(super) fn trusted(&self) -> String {
-        let file = self.folder.path().join("ca.pem");
-        format!("[upstream]\nextra_ca = \"{}\"\n", file.display())
-    }
-
-    /// A relay whose OpenAI is at `provider`.
-    pub(super) async fn relay(&self, provider: SocketAddr, more: &str) -> TestRelay {
-        let base = format!("https://localhost:{}", provider.port());
-        TestRelay::start(&format!(
-            "{}[providers.openai]\nbase_url = \"{base}\"\n{more}",
-            self.trusted()
-        ))
-        .await
-    }
-
-    /// Has `relay` listen with TLS too, and connects to it.
-    pub(super) async fn client(&self, relay: &TestRelay) -> SendRequest<Body> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (server, app) = (Arc::clone(&relay.server), app(Arc::clone(&relay.relay)));
-        let tls = Arc::clone(&self.server);
-        tokio::spawn(async move { server.run_tls(listener, app, tls).await });
-        let stream = TcpStream::connect(address).await.unwrap();
-        let stream = TlsConnector::from(Arc::clone(&self.client))
-            .connect("localhost".try_into().unwrap(), stream)
-            .await
-            .unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .unwrap();
-        tokio::spawn(connection);
-        sender
-    }
-}
+use crate::support::authority::Authority;
 
 /// Accepts TLS connections and hands each, numbered from one, to `connection`.
 pub(super) async fn accepting<F, R>(authority: &Authority, connection: F) -> SocketAddr
@@ -98,7 +22,7 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = TlsAcceptor::from(Arc::clone(&authority.server));
+    let acceptor = authority.acceptor();
     tokio::spawn(async move {
         for number in 1.. {
             let stream = acceptor.accept(listener.accept().await.unwrap().0).await;

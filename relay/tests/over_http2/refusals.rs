@@ -8,8 +8,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::peer::{Authority, DATA, END_STREAM, Frames, REFUSED_STREAM, accepting};
+use super::peer::{DATA, END_STREAM, Frames, REFUSED_STREAM, accepting};
 use super::{CHAT, PATIENCE, QUESTION};
+use crate::support::authority::Authority;
 use crate::support::{CANARY, ChannelBody, Reply};
 
 /// A provider that does with each request what `does` says, by the number of its connection, and

@@ -14,8 +14,9 @@ use keyferry_relay::Upstream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::peer::{Authority, Pieces, accepting};
+use super::peer::{Pieces, accepting};
 use super::{CHAT, PATIENCE, QUESTION};
+use crate::support::authority::Authority;
 use crate::support::{CANARY, TestRelay, parse_config, raw_provider, read_head};
 
 /// What a provider of [`Pieces`] has seen.

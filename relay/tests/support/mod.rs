@@ -1,5 +1,6 @@
 //! A relay and stand-in providers on loopback, over real TCP; below, what some of the tests share.
 
+pub(crate) mod authority;
 pub(crate) mod jobs;
 pub(crate) mod leases;
 pub(crate) mod log;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -19,6 +20,12 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
+    /// One for all tests that only keep out of each other's keys.
+    pub(crate) fn shared() -> &'static Self {
+        static SERVER: OnceLock<RedisServer> = OnceLock::new();
+        SERVER.get_or_init(|| Self::start(&[]))
+    }
+
     pub(crate) fn start(options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let folder = TempDir::new().unwrap();
@@ -155,6 +162,12 @@ pub(crate) struct RedisCluster {
 }
 
 impl RedisCluster {
+    /// As [`RedisServer::shared`].
+    pub(crate) fn shared() -> &'static Self {
+        static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
+        CLUSTER.get_or_init(Self::start)
+    }
+
     pub(crate) fn start() -> Self {
         let options = [
             "--cluster-enabled",

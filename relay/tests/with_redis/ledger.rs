@@ -1,6 +1,6 @@
 //! The ledger in Redis does what every ledger must do, on one server and on a cluster.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use keyferry_relay::store::{ManualClock, RedisSettings, RedisStore, Time};
 
@@ -23,9 +23,7 @@ mod single {
     use super::*;
 
     async fn redis() -> Fixture<RedisStore> {
-        static SERVER: OnceLock<RedisServer> = OnceLock::new();
-        let server = SERVER.get_or_init(|| RedisServer::start(&[]));
-        open(&[server.url()], false).await
+        open(&[RedisServer::shared().url()], false).await
     }
 
     ledger_conformance!(redis);
@@ -35,9 +33,7 @@ mod cluster {
     use super::*;
 
     async fn redis() -> Fixture<RedisStore> {
-        static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
-        let cluster = CLUSTER.get_or_init(RedisCluster::start);
-        open(&cluster.urls(), true).await
+        open(&RedisCluster::shared().urls(), true).await
     }
 
     ledger_conformance!(redis);

@@ -1,6 +1,6 @@
 //! The Redis store does what every store must do, on one server and on a cluster.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use keyferry_relay::store::{ManualClock, RedisSettings, RedisStore, Time};
 
@@ -29,9 +29,7 @@ mod single {
     use super::*;
 
     async fn redis() -> Fixture<RedisStore> {
-        static SERVER: OnceLock<RedisServer> = OnceLock::new();
-        let server = SERVER.get_or_init(|| RedisServer::start(&[]));
-        open(&[server.url()], false).await
+        open(&[RedisServer::shared().url()], false).await
     }
 
     store_conformance!(redis);
@@ -41,9 +39,7 @@ mod cluster {
     use super::*;
 
     async fn redis() -> Fixture<RedisStore> {
-        static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
-        let cluster = CLUSTER.get_or_init(RedisCluster::start);
-        open(&cluster.urls(), true).await
+        open(&RedisCluster::shared().urls(), true).await
     }
 
     store_conformance!(redis);
